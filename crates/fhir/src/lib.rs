@@ -1,0 +1,5 @@
+#![doc = include_str!("../README.md")]
+
+pub mod definitions;
+pub mod json;
+pub mod outcome;
