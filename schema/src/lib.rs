@@ -1,0 +1,5 @@
+#![doc = include_str!("../README.md")]
+
+pub mod migrations;
+pub mod resource;
+pub mod tables;
