@@ -1,0 +1,118 @@
+//! What is recorded of an interaction (security.html#audit).
+
+use access::{HospitalId, Interaction};
+use schema::resource::Table;
+use uuid::Uuid;
+
+/// One interaction.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Shared by all records of one HTTP request.
+    pub request: Uuid,
+    pub interaction: Interaction,
+    /// The HTTP status answered.
+    pub status: u16,
+    pub hospital: HospitalId,
+    pub subject: Option<Subject>,
+    /// Keys of the patients whose record was touched, each once.
+    pub patients: Vec<i64>,
+    /// The text of a search, as it was understood.
+    pub query: Option<String>,
+}
+
+/// What the interaction was about: a type, a resource or a version.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    pub table: &'static Table,
+    pub id: Option<String>,
+    pub version: Option<i32>,
+}
+
+/// As it is stored.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub shard: i32,
+    pub request: Uuid,
+    pub interaction: i16,
+    pub status: i16,
+    pub hospital: i32,
+    pub resource_type: Option<i16>,
+    pub resource_id: Option<String>,
+    pub version: Option<i32>,
+    pub patient: Option<i64>,
+    pub query: Option<String>,
+}
+
+impl Record {
+    /// One row a patient; one all the same when no patient was touched.
+    pub fn rows(&self) -> Vec<Row> {
+        if self.patients.is_empty() {
+            return vec![self.row(None)];
+        }
+        self.patients.iter().map(|patient| self.row(Some(*patient))).collect()
+    }
+
+    fn row(&self, patient: Option<i64>) -> Row {
+        let subject = self.subject.as_ref();
+        Row {
+            shard: patient.map_or(0, fold),
+            request: self.request,
+            interaction: code(self.interaction),
+            status: i16::try_from(self.status).unwrap_or(0),
+            hospital: self.hospital.0,
+            resource_type: subject.map(|subject| subject.table.code),
+            resource_id: subject.and_then(|subject| subject.id.clone()),
+            version: subject.and_then(|subject| subject.version),
+            patient,
+            query: self.query.clone(),
+        }
+    }
+}
+
+/// Spreads audit rows by patient; which shard a row lies on is decided when a database is sharded.
+fn fold(key: i64) -> i32 {
+    let bits = key.cast_unsigned();
+    u32::try_from((bits >> 32) ^ (bits & u64::from(u32::MAX))).unwrap_or(0).cast_signed()
+}
+
+/// Stored for good: numbers are added, never changed.
+fn code(interaction: Interaction) -> i16 {
+    match interaction {
+        Interaction::Read => 1,
+        Interaction::Vread => 2,
+        Interaction::Update => 3,
+        Interaction::Patch => 4,
+        Interaction::Delete => 5,
+        Interaction::HistoryInstance => 6,
+        Interaction::HistoryType => 7,
+        Interaction::HistorySystem => 8,
+        Interaction::Create => 9,
+        Interaction::Search => 10,
+        Interaction::Capabilities => 11,
+        Interaction::Batch => 12,
+        Interaction::Transaction => 13,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Record;
+    use access::{HospitalId, Interaction};
+
+    #[test]
+    fn a_record_has_a_row_a_patient_and_at_least_one() {
+        let mut record = Record {
+            request: uuid::Uuid::nil(),
+            interaction: Interaction::Search,
+            status: 200,
+            hospital: HospitalId(1),
+            subject: None,
+            patients: vec![],
+            query: Some("code=1".to_owned()),
+        };
+        assert_eq!(record.rows().len(), 1);
+        record.patients = vec![5, 6];
+        let patients: Vec<_> = record.rows().iter().map(|row| row.patient).collect();
+        assert_eq!(patients, [Some(5), Some(6)]);
+    }
+}
