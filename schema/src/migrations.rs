@@ -5,7 +5,7 @@
 //! statement must be repeatable (`IF NOT EXISTS`).
 
 use diesel::backend::Backend;
-use diesel::connection::{BoxableConnection};
+use diesel::connection::BoxableConnection;
 use diesel::migration::{
     Migration, MigrationMetadata, MigrationName, MigrationSource, MigrationVersion,
 };

@@ -3,3 +3,4 @@
 pub mod definitions;
 pub mod json;
 pub mod outcome;
+pub mod path;

@@ -1,0 +1,88 @@
+//! FHIRPath: expressions over resources (<https://hl7.org/fhirpath/N1/>, fhirpath.html).
+//!
+//! `parse` once, evaluate many times. Text, tree and work are bounded: an expression of a client can be refused, but it
+//! cannot exhaust the stack or run for long.
+
+pub mod function;
+mod lexer;
+mod parser;
+pub mod quantity;
+pub mod syntax;
+pub mod temporal;
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A parsed expression, to be kept and evaluated many times.
+#[derive(Clone, Debug)]
+pub struct Expression {
+    text: Box<str>,
+    term: syntax::Term,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Not an expression: nothing was evaluated.
+    #[error("{text} at byte {at} of the expression")]
+    Syntax { at: usize, text: String },
+}
+
+impl Error {
+    fn syntax(at: usize, text: impl Into<String>) -> Error {
+        Error::Syntax { at, text: text.into() }
+    }
+}
+
+pub fn parse(text: &str) -> Result<Expression, Error> {
+    Ok(Expression { text: text.into(), term: parser::parse(text)? })
+}
+
+impl Expression {
+    /// As it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub fn term(&self) -> &syntax::Term {
+        &self.term
+    }
+}
+
+impl FromStr for Expression {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Expression, Error> {
+        parse(text)
+    }
+}
+
+impl fmt::Display for Expression {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        out.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+    use crate::definitions::r4;
+
+    #[test]
+    fn every_expression_of_the_standard_is_read() {
+        let searches = r4().search_parameters().iter().flat_map(|parameter| {
+            let components = parameter.components.iter().map(|(_, expression)| *expression);
+            components.chain([parameter.expression])
+        });
+        let constraints = r4().types().flat_map(|kind| {
+            let inner = kind.elements.iter().flat_map(|element| &element.constraints);
+            kind.constraints.iter().chain(inner).map(|constraint| constraint.expression)
+        });
+        let mut count = 0;
+        for text in searches.chain(constraints).filter(|text| !text.is_empty()) {
+            let read = parse(text);
+            assert!(read.is_ok(), "{text}: {read:?}");
+            count += 1;
+        }
+        assert!(count > 1600, "only {count}");
+    }
+}
