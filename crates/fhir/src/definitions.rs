@@ -131,6 +131,23 @@ pub enum ParameterKind {
     Special,
 }
 
+impl ParameterKind {
+    /// The code of <http://hl7.org/fhir/search-param-type>.
+    pub fn code(self) -> &'static str {
+        match self {
+            ParameterKind::String => "string",
+            ParameterKind::Token => "token",
+            ParameterKind::Reference => "reference",
+            ParameterKind::Date => "date",
+            ParameterKind::Number => "number",
+            ParameterKind::Quantity => "quantity",
+            ParameterKind::Uri => "uri",
+            ParameterKind::Composite => "composite",
+            ParameterKind::Special => "special",
+        }
+    }
+}
+
 impl Definitions {
     pub fn get(&self, id: TypeId) -> &Type {
         &self.types[usize::from(id.0)]

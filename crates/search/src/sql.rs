@@ -1,0 +1,117 @@
+//! SQL as text that is known when we compile and binds that are not; placeholders are numbered once, at the end.
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bind {
+    Int4(i32),
+    Int8(i64),
+    Text(String),
+    Int8Array(Vec<i64>),
+    TextArray(Vec<String>),
+}
+
+/// A piece of SQL. Nothing a caller sent is ever in its text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sql {
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Text(&'static str),
+    Bind(Bind),
+}
+
+impl Sql {
+    pub fn text_of(text: &'static str) -> Sql {
+        Sql { parts: vec![Part::Text(text)] }
+    }
+
+    pub fn bind(mut self, bind: Bind) -> Sql {
+        self.parts.push(Part::Bind(bind));
+        self
+    }
+
+    pub fn then(mut self, text: &'static str) -> Sql {
+        self.parts.push(Part::Text(text));
+        self
+    }
+
+    pub fn append(mut self, other: Sql) -> Sql {
+        self.parts.extend(other.parts);
+        self
+    }
+
+    /// TRUE when there is nothing to hold.
+    pub fn all(conditions: Vec<Sql>) -> Sql {
+        join(conditions, " AND ", "TRUE")
+    }
+
+    /// FALSE when there is nothing to choose from.
+    pub fn any(conditions: Vec<Sql>) -> Sql {
+        join(conditions, " OR ", "FALSE")
+    }
+
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let mut number = 0;
+        for part in &self.parts {
+            match part {
+                Part::Text(part) => text.push_str(part),
+                Part::Bind(bind) => {
+                    number += 1;
+                    text.push_str(&format!("${number}{}", bind.cast()));
+                }
+            }
+        }
+        text
+    }
+
+    pub fn binds(&self) -> Vec<&Bind> {
+        self.parts
+            .iter()
+            .filter_map(|part| match part {
+                Part::Bind(bind) => Some(bind),
+                Part::Text(_) => None,
+            })
+            .collect()
+    }
+}
+
+impl Bind {
+    /// PostgreSQL need not guess.
+    fn cast(&self) -> &'static str {
+        match self {
+            Bind::Int4(_) => "::int4",
+            Bind::Int8(_) => "::int8",
+            Bind::Text(_) => "::text",
+            Bind::Int8Array(_) => "::int8[]",
+            Bind::TextArray(_) => "::text[]",
+        }
+    }
+}
+
+fn join(conditions: Vec<Sql>, between: &'static str, nothing: &'static str) -> Sql {
+    let mut conditions = conditions.into_iter();
+    let Some(first) = conditions.next() else { return Sql::text_of(nothing) };
+    let joined = conditions
+        .fold(Sql::text_of("(").append(first), |sql, next| sql.then(between).append(next));
+    joined.then(")")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bind, Sql};
+
+    #[test]
+    fn placeholders_are_numbered_at_the_end() {
+        let code = Sql::text_of("code = ").bind(Bind::Int8(1));
+        let name = Sql::text_of("name = ").bind(Bind::Text("a".to_owned()));
+        assert_eq!(Sql::all(vec![code, name]).text(), "(code = $1::int8 AND name = $2::text)");
+    }
+
+    #[test]
+    fn no_condition_is_true_and_no_choice_is_false() {
+        assert_eq!(Sql::all(vec![]).text(), "TRUE");
+        assert_eq!(Sql::any(vec![]).text(), "FALSE");
+    }
+}
