@@ -4,3 +4,5 @@ pub mod definitions;
 pub mod json;
 pub mod outcome;
 pub mod path;
+pub mod references;
+pub mod summary;

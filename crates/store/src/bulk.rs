@@ -1,0 +1,146 @@
+//! Bulk loading: binary COPY of many new resources at a time, each slice one transaction with its audit record.
+//!
+//! For first loads. Ids that exist already are left alone, so a load that was cut off can be run again.
+
+use crate::Store;
+use crate::error::Error;
+use crate::trail::audit_rows;
+use crate::write::stage::Put;
+use access::Grant;
+use audit::record::Record;
+use futures_util::pin_mut;
+use schema::resource::Table;
+use std::collections::{BTreeMap, HashSet};
+use tokio_postgres::Client;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::types::Type;
+
+/// What one slice did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    pub created: u64,
+    /// Ids that were there already.
+    pub skipped: u64,
+}
+
+const COLUMNS: &str = "id, shard, version_key, version, key, hospital, patient, tokens, filters, method, dictionary, body";
+const TYPES: [Type; 12] = [
+    Type::TEXT,
+    Type::INT4,
+    Type::INT8,
+    Type::INT4,
+    Type::INT8,
+    Type::INT4,
+    Type::INT8,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT2,
+    Type::INT2,
+    Type::BYTEA,
+];
+
+impl Store {
+    /// Loads first versions. Their ids must be different from each other.
+    pub async fn load(
+        &self,
+        _grant: &Grant,
+        mut puts: Vec<Put>,
+        record: &Record,
+    ) -> Result<Loaded, Error> {
+        let mut client = self.pool.get().await?;
+        let transaction = client.transaction().await?;
+        let mut locks: Vec<i64> = puts.iter().map(|put| put.key).collect();
+        locks.sort_unstable();
+        let lock = "SELECT pg_advisory_xact_lock(key) FROM unnest($1::int8[]) AS key";
+        transaction.execute(&transaction.prepare_cached(lock).await?, &[&locks]).await?;
+
+        let before = puts.len();
+        let used = used(transaction.client(), &puts).await?;
+        puts.retain(|put| !used.contains(&(put.table.code, put.id.clone())));
+        let skipped = before - puts.len();
+
+        let mut by_table: BTreeMap<i16, (&'static Table, Vec<&Put>)> = BTreeMap::new();
+        for put in &puts {
+            by_table.entry(put.table.code).or_insert((put.table, Vec::new())).1.push(put);
+        }
+        for (table, puts) in by_table.into_values() {
+            self.copy_resources(transaction.client(), table, &puts).await?;
+        }
+        copy_strings(transaction.client(), &puts).await?;
+        let audit = audit_rows(&self.clock, record.rows());
+        transaction.execute(&audit.text, &audit.parameters()).await?;
+        transaction.commit().await?;
+        Ok(Loaded { created: count(puts.len()), skipped: count(skipped) })
+    }
+
+    async fn copy_resources(
+        &self,
+        client: &Client,
+        table: &'static Table,
+        puts: &[&Put],
+    ) -> Result<(), Error> {
+        let text = format!("COPY {} ({COLUMNS}) FROM STDIN BINARY", table.name);
+        let writer = BinaryCopyInWriter::new(client.copy_in(&text).await?, &TYPES);
+        pin_mut!(writer);
+        for put in puts {
+            let (dictionary, body) = self.dictionaries.compress(table, &put.json)?;
+            writer
+                .as_mut()
+                .write(&[
+                    &put.id,
+                    &put.shard,
+                    &put.version_key,
+                    &put.version,
+                    &put.key,
+                    &put.hospital,
+                    &put.patient,
+                    &put.tokens,
+                    &put.filters,
+                    &put.method.code(),
+                    &dictionary,
+                    &body,
+                ])
+                .await?;
+        }
+        writer.finish().await?;
+        Ok(())
+    }
+}
+
+/// Ids that stand in the tables or in the history.
+async fn used(client: &Client, puts: &[Put]) -> Result<HashSet<(i16, String)>, Error> {
+    let mut by_table: BTreeMap<i16, (&'static Table, Vec<&str>)> = BTreeMap::new();
+    for put in puts {
+        by_table.entry(put.table.code).or_insert((put.table, Vec::new())).1.push(&put.id);
+    }
+    let mut used = HashSet::new();
+    for (table, ids) in by_table.into_values() {
+        let text = format!(
+            "SELECT id FROM {} WHERE id = ANY($1) UNION \
+             SELECT id FROM history WHERE resource_type = $2 AND id = ANY($1)",
+            table.name
+        );
+        for row in client.query(&text, &[&ids, &table.code]).await? {
+            used.insert((table.code, row.try_get(0)?));
+        }
+    }
+    Ok(used)
+}
+
+async fn copy_strings(client: &Client, puts: &[Put]) -> Result<(), Error> {
+    let text = "COPY string_entry (shard, parameter_key, value, resource_key) FROM STDIN BINARY";
+    let types = [Type::INT4, Type::INT8, Type::TEXT, Type::INT8];
+    let writer = BinaryCopyInWriter::new(client.copy_in(text).await?, &types);
+    pin_mut!(writer);
+    for put in puts {
+        for (parameter_key, value) in &put.strings {
+            writer.as_mut().write(&[&put.shard, parameter_key, value, &put.key]).await?;
+        }
+    }
+    writer.finish().await?;
+    Ok(())
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}

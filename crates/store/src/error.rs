@@ -1,0 +1,77 @@
+//! What can go wrong between us and PostgreSQL, by SQLSTATE.
+
+use tokio_postgres::error::SqlState;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another transaction was in the way; the same work may succeed when tried again from its start.
+    #[error("another transaction was in the way")]
+    Contended(#[source] tokio_postgres::Error),
+    /// The database cannot be reached, is starting, shutting down, read-only or out of some resource.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// No connection became free in time.
+    #[error("all database connections are busy")]
+    Busy,
+    /// A statement took longer than the setting allows.
+    #[error("the database took too long")]
+    TimedOut,
+    #[error("the database has schema {found}, this program knows {known}; {advice}")]
+    Schema { found: String, known: String, advice: &'static str },
+    #[error("{0}")]
+    Settings(String),
+    #[error("a stored body cannot be read: {0}")]
+    Corrupt(String),
+    #[error("migration: {0}")]
+    Migration(String),
+    #[error("unexpected answer of the database")]
+    Database(#[source] tokio_postgres::Error),
+}
+
+impl Error {
+    pub fn is_contended(&self) -> bool {
+        matches!(self, Error::Contended(_))
+    }
+}
+
+impl From<tokio_postgres::Error> for Error {
+    fn from(error: tokio_postgres::Error) -> Error {
+        let Some(state) = error.code() else {
+            return Error::Unavailable(error.to_string());
+        };
+        let is_version_key = error
+            .as_db_error()
+            .and_then(|detail| detail.constraint())
+            .is_some_and(|constraint| constraint.ends_with("version_key"));
+        match state {
+            &SqlState::T_R_SERIALIZATION_FAILURE
+            | &SqlState::T_R_DEADLOCK_DETECTED
+            | &SqlState::LOCK_NOT_AVAILABLE => Error::Contended(error),
+            &SqlState::UNIQUE_VIOLATION if is_version_key => Error::Contended(error),
+            &SqlState::QUERY_CANCELED => Error::TimedOut,
+            &SqlState::READ_ONLY_SQL_TRANSACTION => {
+                Error::Unavailable("it is read-only".to_owned())
+            }
+            // 08 connection, 53 resources, 57 operator intervention, 58 system: all pass, given time.
+            state
+                if ["08", "53", "57", "58"].iter().any(|class| state.code().starts_with(class)) =>
+            {
+                Error::Unavailable(error.to_string())
+            }
+            _ => Error::Database(error),
+        }
+    }
+}
+
+impl From<deadpool_postgres::PoolError> for Error {
+    fn from(error: deadpool_postgres::PoolError) -> Error {
+        match error {
+            deadpool_postgres::PoolError::Timeout(_) => Error::Busy,
+            deadpool_postgres::PoolError::Backend(error) => match Error::from(error) {
+                Error::Database(error) => Error::Unavailable(error.to_string()),
+                other => other,
+            },
+            other => Error::Unavailable(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The registry of hospitals: who can be the custodian of a version.
+
+use crate::error::Error;
+use crate::pool::Pool;
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use schema::tables::hospital;
+
+impl crate::Store {
+    /// The number of the hospital with this code, registering it when it is new.
+    pub async fn register_hospital(&self, code: &str) -> Result<i32, Error> {
+        register(&self.pool, code).await
+    }
+}
+
+async fn register(pool: &Pool, code: &str) -> Result<i32, Error> {
+    let mut connection = connect(pool).await?;
+    connection
+        .transaction(async |connection| {
+            // Two replicas may start at once with the same new code.
+            diesel::sql_query("LOCK TABLE hospital IN SHARE ROW EXCLUSIVE MODE")
+                .execute(connection)
+                .await?;
+            let known: Option<i32> = hospital::table
+                .filter(hospital::code.eq(code))
+                .select(hospital::id)
+                .first(connection)
+                .await
+                .optional()?;
+            if let Some(id) = known {
+                return Ok(id);
+            }
+            let highest: Option<i32> =
+                hospital::table.select(diesel::dsl::max(hospital::id)).first(connection).await?;
+            let id = highest.unwrap_or(0) + 1;
+            diesel::insert_into(hospital::table)
+                .values((hospital::id.eq(id), hospital::code.eq(code), hospital::name.eq(code)))
+                .execute(connection)
+                .await?;
+            Ok(id)
+        })
+        .await
+        .map_err(|error: diesel::result::Error| Error::Unavailable(error.to_string()))
+}
+
+/// A connection of Diesel's own: rare, so not pooled.
+pub(crate) async fn connect(pool: &Pool) -> Result<AsyncPgConnection, Error> {
+    AsyncPgConnection::establish(pool.url())
+        .await
+        .map_err(|error| Error::Unavailable(error.to_string()))
+}

@@ -1,0 +1,160 @@
+//! The audit trail: records become durable in groups, and only then is an answer let out.
+//!
+//! Readers hand their records to a queue; a few connections take whatever waits and write it with one INSERT, so that many
+//! requests share one commit. `Receipt` proves that a record is durable; `Sealed` keeps an answer until there is one.
+
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::pool::{Pool, Settings};
+use crate::write::stage::{Statement, column};
+use audit::record::{Record, Row};
+use std::sync::Arc;
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+/// Proof that an audit record is durable. Only this crate makes one.
+#[derive(Debug)]
+pub struct Receipt(());
+
+impl Receipt {
+    /// For `write`, whose records commit with the change.
+    pub(crate) fn committed() -> Receipt {
+        Receipt(())
+    }
+}
+
+/// What was read, until the record of reading it is durable.
+#[derive(Debug)]
+pub struct Sealed<T>(T);
+
+impl<T> Sealed<T> {
+    pub(crate) fn new(content: T) -> Sealed<T> {
+        Sealed(content)
+    }
+
+    /// What the record has to say about the content, without letting it out.
+    pub fn describe<U>(&self, describe: impl FnOnce(&T) -> U) -> U {
+        describe(&self.0)
+    }
+
+    /// The answer made from the content, as sealed as the content.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Sealed<U> {
+        Sealed(make(self.0))
+    }
+
+    /// Two contents under one record.
+    pub fn zip<U>(self, other: Sealed<U>) -> Sealed<(T, U)> {
+        Sealed((self.0, other.0))
+    }
+
+    pub fn open(self, _receipt: &Receipt) -> T {
+        self.0
+    }
+}
+
+impl<T> Sealed<Option<T>> {
+    /// What was not asked for.
+    pub fn nothing() -> Sealed<Option<T>> {
+        Sealed(None)
+    }
+}
+
+/// Records waiting for a connection; beyond this the answer is 503.
+const QUEUE_MAX: usize = 16_384;
+/// Rows in one INSERT.
+const GROUP_ROWS_MAX: usize = 2_000;
+
+struct Waiting {
+    rows: Vec<Row>,
+    done: oneshot::Sender<Result<(), String>>,
+}
+
+#[derive(Clone)]
+pub struct Trail {
+    queue: mpsc::Sender<Waiting>,
+}
+
+impl Trail {
+    pub(crate) fn start(settings: &Settings) -> Result<Trail, Error> {
+        let connections = settings.audit_connections.max(1);
+        let pool = Pool::sized(settings, connections)?;
+        let clock = Arc::new(Clock::new());
+        let (queue, waiting) = mpsc::channel(QUEUE_MAX);
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..connections {
+            tokio::spawn(write_groups(pool.clone(), Arc::clone(&clock), Arc::clone(&waiting)));
+        }
+        Ok(Trail { queue })
+    }
+
+    /// Returns when the record is durable.
+    pub async fn record(&self, record: Record) -> Result<Receipt, Error> {
+        let (done, outcome) = oneshot::channel();
+        let waiting = Waiting { rows: record.rows(), done };
+        self.queue.try_send(waiting).map_err(|_| Error::Busy)?;
+        match outcome.await {
+            Ok(Ok(())) => Ok(Receipt(())),
+            Ok(Err(reason)) => Err(Error::Unavailable(reason)),
+            Err(_) => Err(Error::Unavailable("the audit trail has stopped".to_owned())),
+        }
+    }
+}
+
+/// One connection's work: whoever is idle takes all that waits.
+async fn write_groups(pool: Pool, clock: Arc<Clock>, waiting: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
+    loop {
+        let mut group = Vec::new();
+        let mut rows = Vec::new();
+        {
+            let mut queue = waiting.lock().await;
+            let Some(first) = queue.recv().await else { return };
+            let mut next = Some(first);
+            while let Some(mut one) = next {
+                rows.append(&mut one.rows);
+                group.push(one.done);
+                next = if rows.len() < GROUP_ROWS_MAX { queue.try_recv().ok() } else { None };
+            }
+        }
+        let outcome = match write(&pool, &clock, &rows).await {
+            // A connection that died while idle tells so only now.
+            Err(Error::Unavailable(_)) => write(&pool, &clock, &rows).await,
+            other => other,
+        };
+        if let Err(error) = &outcome {
+            tracing::error!(%error, records = rows.len(), "audit records could not be written");
+        }
+        for done in group {
+            let answer = outcome.as_ref().map_or_else(|error| Err(error.to_string()), |()| Ok(()));
+            // Whoever asked may have hung up; the record stands all the same.
+            let _ = done.send(answer);
+        }
+    }
+}
+
+async fn write(pool: &Pool, clock: &Clock, rows: &[Row]) -> Result<(), Error> {
+    let client = pool.get().await?;
+    let insert = audit_rows(clock, rows.to_vec());
+    let statement = client.prepare_cached(&insert.text).await?;
+    client.execute(&statement, &insert.parameters()).await?;
+    Ok(())
+}
+
+/// The rows as one array a column.
+pub(crate) fn audit_rows(clock: &Clock, rows: Vec<Row>) -> Statement {
+    let ids: Vec<i64> = rows.iter().map(|_| clock.next(0)).collect();
+    Statement::new(
+        "INSERT INTO audit_record (id, shard, request, interaction, status, hospital, resource_type, \
+         resource_id, version, patient, query) SELECT * FROM unnest($1::int8[], $2::int4[], $3::uuid[], \
+         $4::int2[], $5::int2[], $6::int4[], $7::int2[], $8::text[], $9::int4[], $10::int8[], $11::text[])",
+    )
+    .bind(ids)
+    .bind(column(&rows, |row| row.shard))
+    .bind(column(&rows, |row| row.request))
+    .bind(column(&rows, |row| row.interaction))
+    .bind(column(&rows, |row| row.status))
+    .bind(column(&rows, |row| row.hospital))
+    .bind(column(&rows, |row| row.resource_type))
+    .bind(column(&rows, |row| row.resource_id.clone()))
+    .bind(column(&rows, |row| row.version))
+    .bind(column(&rows, |row| row.patient))
+    .bind(column(&rows, |row| row.query.clone()))
+}

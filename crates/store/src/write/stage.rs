@@ -1,0 +1,423 @@
+//! What a transaction is going to write, as one statement a table with one array a column.
+
+use crate::dictionary::Dictionaries;
+use crate::error::Error;
+use crate::row::Method;
+use schema::resource::Table;
+use search::key::resource_key;
+use std::collections::BTreeMap;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+/// Everything one transaction changes.
+#[derive(Debug, Default)]
+pub struct Staged {
+    pub puts: Vec<Put>,
+    pub deletions: Vec<Deletion>,
+    /// The answer kept for a retry with the same Idempotency-Key.
+    pub answer: Option<KeptAnswer>,
+}
+
+/// A new version of a resource.
+#[derive(Debug)]
+pub struct Put {
+    pub table: &'static Table,
+    pub id: String,
+    pub shard: i32,
+    pub key: i64,
+    pub version: i32,
+    pub version_key: i64,
+    pub hospital: i32,
+    pub patient: Option<i64>,
+    pub tokens: Vec<i64>,
+    pub filters: Vec<i64>,
+    pub strings: Vec<(i64, String)>,
+    pub method: Method,
+    pub json: Vec<u8>,
+    pub previous: Previous,
+}
+
+/// What the new version comes after.
+#[derive(Debug)]
+pub enum Previous {
+    Nothing,
+    Deletion,
+    /// The version that becomes history, and the string entries it had.
+    Version {
+        version: i32,
+        strings: Vec<(i64, String)>,
+    },
+}
+
+/// The end of a resource, itself a version.
+#[derive(Debug)]
+pub struct Deletion {
+    pub table: &'static Table,
+    pub id: String,
+    pub shard: i32,
+    pub key: i64,
+    pub version: i32,
+    pub version_key: i64,
+    pub hospital: i32,
+    pub patient: Option<i64>,
+    pub strings: Vec<(i64, String)>,
+}
+
+#[derive(Debug)]
+pub struct KeptAnswer {
+    pub hospital: i32,
+    pub key: String,
+    pub fingerprint: Vec<u8>,
+    pub answer: Vec<u8>,
+}
+
+impl Staged {
+    pub fn is_empty(&self) -> bool {
+        self.puts.is_empty() && self.deletions.is_empty() && self.answer.is_none()
+    }
+}
+
+type Parameter = Box<dyn ToSql + Sync + Send>;
+
+/// A statement and its parameters.
+pub(crate) struct Statement {
+    pub(crate) text: String,
+    parameters: Vec<Parameter>,
+}
+
+impl Statement {
+    pub(crate) fn new(text: impl Into<String>) -> Statement {
+        Statement { text: text.into(), parameters: Vec::new() }
+    }
+
+    pub(crate) fn bind(mut self, value: impl ToSql + Sync + Send + 'static) -> Statement {
+        self.parameters.push(Box::new(value));
+        self
+    }
+
+    pub(crate) fn parameters(&self) -> Vec<&(dyn ToSql + Sync)> {
+        self.parameters.iter().map(|value| value.as_ref() as &(dyn ToSql + Sync)).collect()
+    }
+}
+
+pub(crate) fn column<T, U>(rows: &[T], value: impl Fn(&T) -> U) -> Vec<U> {
+    rows.iter().map(value).collect()
+}
+
+pub(super) fn statements(
+    dictionaries: &Dictionaries,
+    staged: &Staged,
+) -> Result<Vec<Statement>, Error> {
+    let mut statements = Vec::new();
+    let deletions: Vec<&Deletion> = staged.deletions.iter().collect();
+    for (table, deletions) in grouped(&deletions, |deletion| deletion.table) {
+        let ends = column(&deletions, |deletion| {
+            (deletion.id.clone(), deletion.version - 1, deletion.version_key)
+        });
+        statements.push(archive(table, &ends));
+        statements.push(remove(table, &deletions));
+    }
+    let puts: Vec<&Put> = staged.puts.iter().collect();
+    for (table, puts) in grouped(&puts, |put| put.table) {
+        let (updates, inserts): (Vec<&Put>, Vec<&Put>) =
+            puts.into_iter().partition(|put| matches!(put.previous, Previous::Version { .. }));
+        if !updates.is_empty() {
+            let ends = column(&updates, |put| (put.id.clone(), put.version - 1, put.version_key));
+            statements.push(archive(table, &ends));
+            statements.push(rows(dictionaries, table, &updates, update_text)?);
+        }
+        if !inserts.is_empty() {
+            statements.push(rows(dictionaries, table, &inserts, insert_text)?);
+        }
+    }
+    statements.extend(revived(&puts));
+    statements.extend(tombstones(&deletions));
+    statements.extend(string_entries(staged));
+    statements.extend(staged.answer.as_ref().map(keep));
+    Ok(statements)
+}
+
+/// By table, in a fixed order.
+fn grouped<'a, T>(
+    items: &[&'a T],
+    table: impl Fn(&T) -> &'static Table,
+) -> Vec<(&'static Table, Vec<&'a T>)> {
+    let mut groups: BTreeMap<i16, (&'static Table, Vec<&'a T>)> = BTreeMap::new();
+    for item in items {
+        let table = table(item);
+        groups.entry(table.code).or_insert((table, Vec::new())).1.push(item);
+    }
+    groups.into_values().collect()
+}
+
+/// Copies versions that end into the history. Its primary key refuses a second successor of the same version.
+fn archive(table: &'static Table, ends: &[(String, i32, i64)]) -> Statement {
+    Statement::new(format!(
+        "INSERT INTO history (resource_type, id, version, shard, version_key, superseded_key, hospital, labels, \
+         patient, method, dictionary, body) \
+         SELECT $1, t.id, t.version, t.shard, t.version_key, u.superseded_key, t.hospital, t.labels, \
+         t.patient, t.method, t.dictionary, t.body \
+         FROM unnest($2::text[], $3::int4[], $4::int8[]) AS u (id, version, superseded_key) \
+         JOIN {} t ON t.id = u.id AND t.version = u.version",
+        table.name
+    ))
+    .bind(table.code)
+    .bind(column(ends, |end| end.0.clone()))
+    .bind(column(ends, |end| end.1))
+    .bind(column(ends, |end| end.2))
+}
+
+fn remove(table: &'static Table, deletions: &[&Deletion]) -> Statement {
+    Statement::new(format!("DELETE FROM {} WHERE id = ANY($1)", table.name))
+        .bind(column(deletions, |deletion| deletion.id.clone()))
+}
+
+/// The arrays that both INSERT and UPDATE read from, as a table `u`; key arrays travel flat, with bounds a row.
+const SOURCE: &str = "unnest($1::text[], $2::int4[], $3::int8[], $4::int4[], $5::int8[], $6::int4[], $7::int8[], \
+    $8::int2[], $9::int2[], $10::bytea[], $11::int4[], $12::int4[], $13::int4[], $14::int4[]) \
+    AS u (id, shard, version_key, version, key, hospital, patient, method, dictionary, body, \
+    tokens_low, tokens_high, filters_low, filters_high)";
+
+fn insert_text(table: &Table) -> String {
+    format!(
+        "INSERT INTO {} (id, shard, version_key, version, key, hospital, patient, tokens, filters, method, \
+         dictionary, body) \
+         SELECT u.id, u.shard, u.version_key, u.version, u.key, u.hospital, u.patient, \
+         ($15::int8[])[u.tokens_low:u.tokens_high], ($16::int8[])[u.filters_low:u.filters_high], \
+         u.method, u.dictionary, u.body FROM {SOURCE}",
+        table.name
+    )
+}
+
+/// The shard of a resource never changes, nor its key.
+fn update_text(table: &Table) -> String {
+    format!(
+        "UPDATE {} t SET version_key = u.version_key, version = u.version, hospital = u.hospital, \
+         patient = u.patient, tokens = ($15::int8[])[u.tokens_low:u.tokens_high], \
+         filters = ($16::int8[])[u.filters_low:u.filters_high], method = u.method, \
+         dictionary = u.dictionary, body = u.body FROM {SOURCE} WHERE t.id = u.id AND t.shard = u.shard",
+        table.name
+    )
+}
+
+fn rows(
+    dictionaries: &Dictionaries,
+    table: &'static Table,
+    puts: &[&Put],
+    text: fn(&Table) -> String,
+) -> Result<Statement, Error> {
+    let mut used = Vec::with_capacity(puts.len());
+    let mut bodies = Vec::with_capacity(puts.len());
+    for put in puts {
+        let (dictionary, body) = dictionaries.compress(table, &put.json)?;
+        used.push(dictionary);
+        bodies.push(body);
+    }
+    let tokens = Flat::new(puts.iter().map(|put| put.tokens.as_slice()));
+    let filters = Flat::new(puts.iter().map(|put| put.filters.as_slice()));
+    Ok(Statement::new(text(table))
+        .bind(column(puts, |put| put.id.clone()))
+        .bind(column(puts, |put| put.shard))
+        .bind(column(puts, |put| put.version_key))
+        .bind(column(puts, |put| put.version))
+        .bind(column(puts, |put| put.key))
+        .bind(column(puts, |put| put.hospital))
+        .bind(column(puts, |put| put.patient))
+        .bind(column(puts, |put| put.method.code()))
+        .bind(used)
+        .bind(bodies)
+        .bind(tokens.low)
+        .bind(tokens.high)
+        .bind(filters.low)
+        .bind(filters.high)
+        .bind(tokens.values)
+        .bind(filters.values))
+}
+
+/// Arrays of different lengths in one array, with the bounds (from 1, both included) of each.
+struct Flat {
+    low: Vec<i32>,
+    high: Vec<i32>,
+    values: Vec<i64>,
+}
+
+impl Flat {
+    fn new<'a>(arrays: impl Iterator<Item = &'a [i64]>) -> Flat {
+        let mut flat = Flat { low: Vec::new(), high: Vec::new(), values: Vec::new() };
+        for array in arrays {
+            flat.low.push(place(flat.values.len() + 1));
+            flat.values.extend_from_slice(array);
+            flat.high.push(place(flat.values.len()));
+        }
+        flat
+    }
+}
+
+/// A transaction is bounded far below two thousand million keys.
+fn place(length: usize) -> i32 {
+    i32::try_from(length).unwrap_or(i32::MAX)
+}
+
+/// Deletions that no longer stand, because the resource came back.
+fn revived(puts: &[&Put]) -> Option<Statement> {
+    let puts: Vec<&&Put> =
+        puts.iter().filter(|put| matches!(put.previous, Previous::Deletion)).collect();
+    if puts.is_empty() {
+        return None;
+    }
+    let statement = Statement::new(
+        "UPDATE history h SET superseded_key = u.superseded_key \
+         FROM unnest($1::int2[], $2::text[], $3::int4[], $4::int8[]) AS u (resource_type, id, version, superseded_key) \
+         WHERE h.resource_type = u.resource_type AND h.id = u.id AND h.version = u.version",
+    )
+    .bind(column(&puts, |put| put.table.code))
+    .bind(column(&puts, |put| put.id.clone()))
+    .bind(column(&puts, |put| put.version - 1))
+    .bind(column(&puts, |put| put.version_key));
+    Some(statement)
+}
+
+fn tombstones(deletions: &[&Deletion]) -> Option<Statement> {
+    if deletions.is_empty() {
+        return None;
+    }
+    let statement = Statement::new(
+        "INSERT INTO history (resource_type, id, version, shard, version_key, hospital, patient, method, dictionary) \
+         SELECT * FROM unnest($1::int2[], $2::text[], $3::int4[], $4::int4[], $5::int8[], $6::int4[], $7::int8[], \
+         $8::int2[], $9::int2[])",
+    )
+    .bind(column(deletions, |deletion| deletion.table.code))
+    .bind(column(deletions, |deletion| deletion.id.clone()))
+    .bind(column(deletions, |deletion| deletion.version))
+    .bind(column(deletions, |deletion| deletion.shard))
+    .bind(column(deletions, |deletion| deletion.version_key))
+    .bind(column(deletions, |deletion| deletion.hospital))
+    .bind(column(deletions, |deletion| deletion.patient))
+    .bind(column(deletions, |_| Method::Delete.code()))
+    .bind(column(deletions, |_| 0_i16));
+    Some(statement)
+}
+
+struct StringEntry<'a> {
+    shard: i32,
+    parameter_key: i64,
+    value: &'a str,
+    resource_key: i64,
+}
+
+/// Only what changed: an entry that both the old and the new version have stays untouched.
+fn string_entries(staged: &Staged) -> Vec<Statement> {
+    let mut removed = Vec::new();
+    let mut added = Vec::new();
+    for put in &staged.puts {
+        let old: &[(i64, String)] = match &put.previous {
+            Previous::Version { strings, .. } => strings,
+            Previous::Nothing | Previous::Deletion => &[],
+        };
+        for (parameter_key, value) in old.iter().filter(|entry| !put.strings.contains(entry)) {
+            removed.push(StringEntry {
+                shard: put.shard,
+                parameter_key: *parameter_key,
+                value,
+                resource_key: put.key,
+            });
+        }
+        for (parameter_key, value) in put.strings.iter().filter(|entry| !old.contains(entry)) {
+            added.push(StringEntry {
+                shard: put.shard,
+                parameter_key: *parameter_key,
+                value,
+                resource_key: put.key,
+            });
+        }
+    }
+    for deletion in &staged.deletions {
+        for (parameter_key, value) in &deletion.strings {
+            let (shard, resource_key) = (deletion.shard, deletion.key);
+            removed.push(StringEntry { shard, parameter_key: *parameter_key, value, resource_key });
+        }
+    }
+    let mut statements = Vec::new();
+    if !removed.is_empty() {
+        statements.push(string_statement(
+            "DELETE FROM string_entry e \
+             USING unnest($1::int4[], $2::int8[], $3::text[], $4::int8[]) AS u (shard, parameter_key, value, resource_key) \
+             WHERE e.parameter_key = u.parameter_key AND e.value = u.value \
+             AND e.resource_key = u.resource_key AND e.shard = u.shard",
+            &removed,
+        ));
+    }
+    if !added.is_empty() {
+        statements.push(string_statement(
+            "INSERT INTO string_entry (shard, parameter_key, value, resource_key) \
+             SELECT * FROM unnest($1::int4[], $2::int8[], $3::text[], $4::int8[])",
+            &added,
+        ));
+    }
+    statements
+}
+
+fn string_statement(text: &str, entries: &[StringEntry]) -> Statement {
+    Statement::new(text)
+        .bind(column(entries, |entry| entry.shard))
+        .bind(column(entries, |entry| entry.parameter_key))
+        .bind(column(entries, |entry| entry.value.to_owned()))
+        .bind(column(entries, |entry| entry.resource_key))
+}
+
+fn keep(answer: &KeptAnswer) -> Statement {
+    Statement::new(
+        "INSERT INTO idempotency (hospital, key, fingerprint, answer) VALUES ($1, $2, $3, $4)",
+    )
+    .bind(answer.hospital)
+    .bind(answer.key.clone())
+    .bind(answer.fingerprint.clone())
+    .bind(answer.answer.clone())
+}
+
+/// A new resource's id: time-ordered, so that inserts append, and its last 32 bits are the shard, so that an id routes itself.
+pub fn new_id(shard: Option<i32>) -> String {
+    let random = Uuid::now_v7();
+    let Some(shard) = shard else { return random.to_string() };
+    let tail = u128::from(shard.cast_unsigned());
+    Uuid::from_u128((random.as_u128() & !u128::from(u32::MAX)) | tail).to_string()
+}
+
+/// The shard an id says: the tail of an id that this server made, a hash of any other.
+pub fn shard_of(id: &str) -> i32 {
+    let bits = match Uuid::try_parse(id) {
+        Ok(uuid) if uuid.get_version_num() == 7 => uuid.as_u128(),
+        _ => u128::from(resource_key("", id).cast_unsigned()),
+    };
+    u32::try_from(bits & u128::from(u32::MAX)).unwrap_or(0).cast_signed()
+}
+
+/// An id made from a name that is unique already, for resources loaded in bulk: the UUID itself where it is one.
+pub fn id_of(unique: &str) -> String {
+    match Uuid::try_parse(unique) {
+        Ok(uuid) => uuid.to_string(),
+        Err(_) => format!("{:016x}", resource_key("", unique)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Flat, new_id, shard_of};
+
+    #[test]
+    fn an_id_carries_its_shard() {
+        for shard in [0, 1, -1, i32::MIN, i32::MAX] {
+            assert_eq!(shard_of(&new_id(Some(shard))), shard);
+        }
+        assert_eq!(shard_of("patient-1"), shard_of("patient-1"));
+    }
+
+    #[test]
+    fn arrays_travel_flat() {
+        let flat = Flat::new([&[1, 2][..], &[], &[3]].into_iter());
+        assert_eq!(
+            (flat.low, flat.high, flat.values),
+            (vec![1, 3, 3], vec![2, 2, 3], vec![1, 2, 3])
+        );
+    }
+}
