@@ -8,6 +8,7 @@ use crate::registry::{self, Parameter};
 use fhir::definitions::ParameterKind;
 use jiff::tz::TimeZone;
 use serde_json::Value;
+use strsim::damerau_levenshtein;
 
 /// What a search asks: all clauses hold.
 #[derive(Clone, Debug)]
@@ -225,15 +226,8 @@ fn unknown(resource: &'static str, code: &str) -> Error {
     let mut known: Vec<&str> =
         registry::supported(resource).map(|parameter| parameter.code).collect();
     // What resembles the name comes first.
-    known.sort_by_key(|known| (!resembles(known, code), *known));
+    known.sort_by_key(|known| (damerau_levenshtein(known, &short(code)).min(4), *known));
     Error::UnknownParameter { resource, name: short(code), known: known.join(", ") }
-}
-
-fn resembles(known: &str, code: &str) -> bool {
-    let start = |text: &str| {
-        text.trim_start_matches('_').chars().take(3).collect::<String>().to_lowercase()
-    };
-    !code.is_empty() && start(known) == start(code)
 }
 
 fn short(text: &str) -> String {
@@ -353,7 +347,7 @@ mod tests {
     #[test]
     fn an_unknown_name_is_refused_or_reported() {
         refused("nmae", "x", "unknown parameter `nmae`; Patient has: ");
-        refused("ident", "x", "Patient has: identifier,");
+        refused("identifer", "x", "Patient has: identifier,");
         let query = parse("Patient", &[("nmae", "x"), ("name", "y")], Unknown::Report).unwrap();
         assert_eq!((query.ignored, query.clauses.len()), (vec!["nmae".to_owned()], 1));
     }

@@ -1,0 +1,50 @@
+//! The parts of the running program and how they are wired; the same for `bund serve` and for the tests.
+
+use crate::settings::Settings;
+use access::{Caller, HospitalId};
+use search::extract::Extractor;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use store::Store;
+use store::clock::now_micros;
+use store::error::Error;
+
+pub struct App {
+    pub settings: Settings,
+    pub store: Store,
+    pub extractor: Extractor,
+    /// When this process began, in microseconds since 1970.
+    pub started_micros: i64,
+    hospital: HospitalId,
+    draining: Arc<AtomicBool>,
+}
+
+impl App {
+    pub async fn new(settings: Settings) -> Result<App, Error> {
+        let store = Store::open(&settings.database).await?;
+        let hospital = HospitalId(store.register_hospital(&settings.service.hospital).await?);
+        let extractor = Extractor::new(&settings.service.base_url);
+        Ok(App {
+            settings,
+            store,
+            extractor,
+            started_micros: now_micros(),
+            hospital,
+            draining: Arc::new(AtomicBool::new(false)),
+        })
+    }
+
+    /// Whoever calls a server that runs with `--insecure-no-auth`.
+    pub fn local_caller(&self) -> Caller {
+        Caller::local(self.hospital)
+    }
+
+    /// Set when the server is to be seen as not ready, though it still answers.
+    pub fn draining(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.draining)
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,69 @@
+//! The commands of `bund`, a file each, and what they share.
+
+pub mod import;
+pub mod migrate;
+pub mod serve;
+pub mod settings;
+
+use crate::settings::{LogFormat, Settings, Source};
+use anyhow::{Context, Result};
+use embedded::Cluster;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use tracing_subscriber::EnvFilter;
+
+/// Where the database is, for every command that needs one.
+#[derive(clap::Args, Debug)]
+pub struct Database {
+    /// Run a private PostgreSQL in this directory, made from the machine's own binaries, instead of BUND_DATABASE_URL.
+    #[arg(long, value_name = "DIR")]
+    embedded_db: Option<PathBuf>,
+}
+
+/// Settings, and the private PostgreSQL that lives as long as this does.
+pub struct Prepared {
+    pub settings: Settings,
+    _cluster: Option<Cluster>,
+}
+
+/// Reads the settings, begins to log, starts the private PostgreSQL if one is asked for.
+pub fn prepare(config: Option<&Path>, database: &Database) -> Result<Prepared> {
+    let source = Source::read(config, |name| std::env::var(name).ok())?;
+    // The database's address is not known yet when a private PostgreSQL is asked for; everything else can be checked first.
+    let pending = database.embedded_db.as_ref().map(|_| String::new());
+    let checked = Settings::read(&source, pending)?;
+    log(&checked)?;
+    let Some(directory) = &database.embedded_db else {
+        return Ok(Prepared { settings: checked, _cluster: None });
+    };
+    let cluster = Cluster::start(directory)
+        .with_context(|| format!("no private PostgreSQL in {}", directory.display()))?;
+    let settings = Settings::read(&source, Some(cluster.url().to_owned()))?;
+    Ok(Prepared { settings, _cluster: Some(cluster) })
+}
+
+fn log(settings: &Settings) -> Result<()> {
+    let filter = EnvFilter::try_new(&settings.service.log)
+        .context("BUND_LOG is not a filter such as `info` or `warn,store=debug`")?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match settings.service.log_format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().init(),
+    }
+    Ok(())
+}
+
+/// A runtime for commands that are not the HTTP server.
+pub fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+/// A line for whoever called us.
+pub fn say(text: &str) {
+    // Nobody may be listening; that is no reason to fail.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+pub fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

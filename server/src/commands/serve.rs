@@ -1,0 +1,62 @@
+//! `bund serve`.
+
+use super::{Database, prepare, say};
+use crate::app::App;
+use crate::serve::{listen, run as serve};
+use anyhow::{Context, Result, bail};
+use std::net::SocketAddr;
+use std::path::Path;
+use store::migrate;
+use store::pool::Pool;
+
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    #[command(flatten)]
+    database: Database,
+
+    /// The address to listen on; wins over BUND_LISTEN.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+
+    /// Serve without asking who calls. Only on a loopback address, for trying things out and for tests.
+    #[arg(long)]
+    insecure_no_auth: bool,
+}
+
+pub fn run(config: Option<&Path>, arguments: Arguments) -> Result<()> {
+    let mut prepared = prepare(config, &arguments.database)?;
+    if let Some(address) = arguments.listen {
+        let service = &mut prepared.settings.service;
+        if service.base_url == format!("http://{}/fhir", service.listen) {
+            service.base_url = format!("http://{address}/fhir");
+        }
+        service.listen = address;
+    }
+    let address = prepared.settings.service.listen;
+    if !arguments.insecure_no_auth {
+        bail!(
+            "token verification is not part of this version: `bund serve` needs --insecure-no-auth, on a loopback address"
+        );
+    }
+    if !address.ip().is_loopback() {
+        bail!("--insecure-no-auth serves only on a loopback address, not on {address}");
+    }
+    tracing::warn!(
+        "INSECURE: --insecure-no-auth lets everyone on this machine read and change everything"
+    );
+    let embedded = prepared.settings.database.clone();
+    let is_private = arguments.database.embedded_db.is_some();
+    actix_web::rt::System::new().block_on(async {
+        let listener = listen(address)?;
+        if is_private {
+            let applied =
+                migrate::up(&Pool::new(&embedded)?).await.context("the private database")?;
+            for name in applied {
+                say(&format!("applied {name}"));
+            }
+        }
+        let app = App::new(prepared.settings.clone()).await?;
+        say(&format!("serving {}", prepared.settings.service.base_url));
+        serve(app, listener).await
+    })
+}

@@ -1,0 +1,11 @@
+//! HTTP in and out: what every interaction shares.
+
+pub mod answer;
+pub mod body;
+pub mod bundle;
+pub mod etag;
+pub mod failure;
+pub mod format;
+pub mod preferences;
+pub mod request;
+pub mod target;

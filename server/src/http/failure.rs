@@ -1,0 +1,131 @@
+//! Errors become a status and an OperationOutcome, here and nowhere else.
+
+use fhir::outcome::{Code, Issue};
+
+/// An answer that says no.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    pub status: u16,
+    pub issues: Vec<Issue>,
+    /// The methods that would have been allowed, for 405.
+    pub allow: Option<&'static str>,
+}
+
+/// How long a client should wait before it tries again what failed for want of something.
+pub const RETRY_AFTER_SECONDS: u32 = 2;
+
+impl Failure {
+    pub fn new(status: u16, code: Code, text: impl Into<String>) -> Failure {
+        Failure::of(status, vec![Issue::error(code, text)])
+    }
+
+    pub fn of(status: u16, issues: Vec<Issue>) -> Failure {
+        Failure { status, issues, allow: None }
+    }
+
+    pub fn bad_request(text: impl Into<String>) -> Failure {
+        Failure::new(400, Code::Invalid, text)
+    }
+
+    pub fn not_supported(text: impl Into<String>) -> Failure {
+        Failure::new(400, Code::NotSupported, text)
+    }
+
+    pub fn not_found(what: &str) -> Failure {
+        Failure::new(404, Code::NotFound, format!("{what} is not known here"))
+    }
+
+    pub fn gone(what: &str) -> Failure {
+        Failure::new(410, Code::Deleted, format!("{what} was deleted"))
+    }
+
+    pub fn precondition(text: impl Into<String>) -> Failure {
+        Failure::new(412, Code::Conflict, text)
+    }
+
+    pub fn several(criteria: &str, table: &str) -> Failure {
+        let text = format!(
+            "several resources match {table}?{criteria}; the criteria must match at most one"
+        );
+        Failure::new(412, Code::MultipleMatches, text)
+    }
+
+    pub fn method(allow: &'static str) -> Failure {
+        let text = format!("this address takes {allow}");
+        Failure { allow: Some(allow), ..Failure::new(405, Code::NotSupported, text) }
+    }
+
+    pub fn invalid(issues: Vec<Issue>) -> Failure {
+        Failure::of(422, issues)
+    }
+
+    /// Says which entry of a bundle the issues are about.
+    pub fn in_entry(mut self, index: usize) -> Failure {
+        for issue in &mut self.issues {
+            let place = format!("Bundle.entry[{index}]");
+            let expression = issue.expression.take();
+            issue.expression = Some(match expression {
+                Some(inside) if inside.starts_with("Bundle.entry[") => inside,
+                Some(inside) => match inside.split_once('.') {
+                    Some((_, rest)) => format!("{place}.resource.{rest}"),
+                    None => format!("{place}.resource"),
+                },
+                None => place,
+            });
+        }
+        self
+    }
+
+    pub fn is_ours(&self) -> bool {
+        self.status >= 500
+    }
+}
+
+impl From<store::error::Error> for Failure {
+    fn from(error: store::error::Error) -> Failure {
+        use store::error::Error;
+        match &error {
+            Error::Contended(_) => Failure::new(
+                409,
+                Code::Conflict,
+                "others kept changing the same resources; read them again and retry",
+            ),
+            Error::Unavailable(_) | Error::Busy | Error::Schema { .. } => {
+                tracing::error!(%error, "the database is not available");
+                Failure::new(
+                    503,
+                    Code::Transient,
+                    "the database is not available at the moment; try again",
+                )
+            }
+            Error::TimedOut => {
+                tracing::error!("a statement took longer than the time-out");
+                Failure::new(
+                    503,
+                    Code::Timeout,
+                    "the database took too long; try again or ask for less",
+                )
+            }
+            Error::Settings(_) | Error::Corrupt(_) | Error::Migration(_) | Error::Database(_) => {
+                tracing::error!(?error, "unexpected database error");
+                Failure::new(
+                    500,
+                    Code::Exception,
+                    "something went wrong here; it is in the server's log",
+                )
+            }
+        }
+    }
+}
+
+impl From<fhir::json::Error> for Failure {
+    fn from(error: fhir::json::Error) -> Failure {
+        Failure::new(400, Code::Structure, error.to_string())
+    }
+}
+
+impl From<access::Denied> for Failure {
+    fn from(_: access::Denied) -> Failure {
+        Failure::new(403, Code::Forbidden, "this caller may not do this")
+    }
+}

@@ -1,0 +1,162 @@
+//! What all reading interactions share: look, record, and only then answer.
+
+use super::{history, read, search, vread};
+use crate::app::App;
+use crate::http::answer::Answer;
+use crate::http::failure::Failure;
+use crate::http::request::Request;
+use ::search::key::resource_key;
+use ::search::sql::Sql;
+use access::{Grant, Interaction};
+use audit::record::{Record, Subject};
+use schema::resource::Table;
+use store::Store;
+use store::error::Error;
+use store::history::{Scope, Wanted};
+use store::read::Found;
+use store::row::Version;
+use store::trail::Sealed;
+use store::write::Transaction;
+
+/// An answer that waits for its audit record.
+pub struct Looked {
+    pub record: Record,
+    pub answer: Sealed<Result<Answer, Failure>>,
+}
+
+pub async fn answer(app: &App, grant: &Grant, request: &Request) -> Result<Answer, Failure> {
+    let looked = look(app, &mut Reader::Store(&app.store), grant, request).await?;
+    let receipt = app.store.trail().record(looked.record).await?;
+    looked.answer.open(&receipt)
+}
+
+/// The same within a transaction, whose commit makes the record durable.
+pub async fn look(
+    app: &App,
+    reader: &mut Reader<'_>,
+    grant: &Grant,
+    request: &Request,
+) -> Result<Looked, Failure> {
+    match request.interaction {
+        Interaction::Read => read::look(reader, grant, request).await,
+        Interaction::Vread => vread::look(reader, grant, request).await,
+        Interaction::Search => search::look(app, reader, grant, request).await,
+        Interaction::HistoryInstance | Interaction::HistoryType | Interaction::HistorySystem => {
+            history::look(app, reader, grant, request).await
+        }
+        Interaction::Capabilities
+        | Interaction::Create
+        | Interaction::Update
+        | Interaction::Patch
+        | Interaction::Delete
+        | Interaction::Batch
+        | Interaction::Transaction => Err(Failure::not_supported(format!(
+            "{} cannot be done here",
+            request.interaction.code()
+        ))),
+    }
+}
+
+/// Where reads go: the database, or a transaction in progress, which sees its own changes.
+pub enum Reader<'a> {
+    Store(&'a Store),
+    Transaction(&'a mut Transaction),
+}
+
+impl Reader<'_> {
+    pub async fn read(
+        &mut self,
+        grant: &Grant,
+        table: &'static Table,
+        id: &str,
+    ) -> Result<Sealed<Found>, Error> {
+        match self {
+            Reader::Store(store) => store.read(grant, table, id).await,
+            Reader::Transaction(transaction) => transaction.read(grant, table, id).await,
+        }
+    }
+
+    pub async fn vread(
+        &mut self,
+        grant: &Grant,
+        table: &'static Table,
+        id: &str,
+        version: i32,
+    ) -> Result<Sealed<Found>, Error> {
+        match self {
+            Reader::Store(store) => store.vread(grant, table, id, version).await,
+            Reader::Transaction(transaction) => transaction.vread(grant, table, id, version).await,
+        }
+    }
+
+    pub async fn history(
+        &mut self,
+        grant: &Grant,
+        scope: Scope<'_>,
+        wanted: &Wanted,
+    ) -> Result<Sealed<Vec<Version>>, Error> {
+        match self {
+            Reader::Store(store) => store.history(grant, scope, wanted).await,
+            Reader::Transaction(transaction) => transaction.history(grant, scope, wanted).await,
+        }
+    }
+
+    pub async fn find(
+        &mut self,
+        table: &'static Table,
+        sql: &Sql,
+    ) -> Result<Sealed<Vec<Version>>, Error> {
+        match self {
+            Reader::Store(store) => store.find(table, sql).await,
+            Reader::Transaction(transaction) => transaction.find(table, sql).await,
+        }
+    }
+
+    pub async fn count(&mut self, sql: &Sql) -> Result<Sealed<i64>, Error> {
+        match self {
+            Reader::Store(store) => store.count(sql).await,
+            Reader::Transaction(transaction) => transaction.count(sql).await,
+        }
+    }
+}
+
+/// The record of one interaction, about the resource or type that the address names.
+pub fn record(grant: &Grant, request: &Request, status: u16, patients: Vec<i64>) -> Record {
+    use crate::http::target::Target;
+    let (id, version) = match &request.target {
+        Target::Instance(_, id) | Target::InstanceHistory(_, id) => (Some(id.clone()), None),
+        Target::Version(_, id, version) => (Some(id.clone()), Some(*version)),
+        Target::Base | Target::Capabilities | Target::SystemHistory => (None, None),
+        Target::Type(_) | Target::TypeSearch(_) | Target::TypeHistory(_) => (None, None),
+    };
+    Record {
+        request: request.id,
+        interaction: request.interaction,
+        status,
+        hospital: grant.hospital(),
+        subject: request.target.table().map(|table| Subject { table, id, version }),
+        patients,
+        query: None,
+    }
+}
+
+/// The patients whose record these versions belong to, each once.
+pub fn patients<'a>(versions: impl IntoIterator<Item = &'a Version>) -> Vec<i64> {
+    let mut keys: Vec<i64> = versions
+        .into_iter()
+        .filter_map(|version| match version.table.resource {
+            "Patient" => Some(resource_key("Patient", &version.id)),
+            _ => version.patient,
+        })
+        .collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+pub fn status(answer: &Result<Answer, Failure>) -> u16 {
+    match answer {
+        Ok(answer) => answer.status,
+        Err(failure) => failure.status,
+    }
+}

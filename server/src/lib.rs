@@ -1,0 +1,9 @@
+#![doc = include_str!("../README.md")]
+
+pub mod app;
+pub mod commands;
+pub mod http;
+pub mod interactions;
+pub mod routes;
+pub mod serve;
+pub mod settings;

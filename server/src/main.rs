@@ -1,0 +1,56 @@
+//! Which command.
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use server::commands::{import, migrate, serve, settings};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A FHIR R4 server that the hospitals of one city share.
+#[derive(Parser)]
+#[command(name = "bund", version, about)]
+struct Arguments {
+    /// A TOML file with settings; BUND_* variables win over it (docs/settings.md).
+    #[arg(long, global = true, value_name = "FILE", env = "BUND_CONFIG")]
+    config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the FHIR API.
+    Serve(serve::Arguments),
+    /// Bring the database to the schema of this program; safe to run again and from several places at once.
+    Migrate(migrate::Arguments),
+    /// Load bundles and NDJSON files into the database, in bulk.
+    Import(import::Arguments),
+    /// Print the names of all settings with their defaults.
+    Settings,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            server::commands::complain(&format!("bund: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<()> {
+    let config = arguments.config.as_deref();
+    match arguments.command {
+        Command::Serve(arguments) => serve::run(config, arguments),
+        Command::Migrate(arguments) => migrate::run(config, arguments),
+        Command::Import(arguments) => import::run(config, arguments),
+        Command::Settings => settings::run(),
+    }
+}

@@ -1,0 +1,274 @@
+//! The URL table. What lies below `/fhir` is in `http/target.rs`, which bundle entries use too.
+//!
+//! | address | what |
+//! |---|---|
+//! | `/fhir/…` | the FHIR API |
+//! | `/livez` | the process runs; never asks the database |
+//! | `/readyz` | the database answers, has our schema, and we are not draining |
+
+use crate::app::App;
+use crate::http::answer::failure_response;
+use crate::http::body::{self, SMALL_BYTES_MAX};
+use crate::http::etag::{Condition, parse_http_date};
+use crate::http::failure::Failure;
+use crate::http::format::{BodyFormat, Format, answer_format, body_format};
+use crate::http::preferences::Preferences;
+use crate::http::request::{Headers, Presentation, Request, decode, parse_query};
+use crate::http::target::{Method, Target};
+use crate::interactions::perform;
+use access::Interaction;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::http::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
+use actix_web::web::{self, Bytes, Data, Payload, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use fhir::outcome::Code;
+use futures_util::StreamExt;
+use tracing::Instrument;
+use uuid::Uuid;
+
+pub fn configure(routes: &mut ServiceConfig) {
+    routes
+        .route("/livez", web::get().to(alive))
+        .route("/readyz", web::get().to(ready))
+        .route("/fhir", web::to(fhir))
+        .route("/fhir/{path:.*}", web::to(fhir))
+        .default_service(web::to(nowhere));
+}
+
+async fn alive() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("alive\n")
+}
+
+async fn ready(app: Data<App>) -> HttpResponse {
+    let reason = if app.is_draining() {
+        "draining".to_owned()
+    } else {
+        match app.store.ready().await {
+            Ok(()) => {
+                return HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n");
+            }
+            Err(error) => error.to_string(),
+        }
+    };
+    HttpResponse::ServiceUnavailable()
+        .content_type("text/plain; charset=utf-8")
+        .body(format!("not ready: {reason}\n"))
+}
+
+async fn nowhere() -> HttpResponse {
+    let presentation = Presentation { format: Format::Json, pretty: false };
+    let failure = Failure::new(404, Code::NotFound, "nothing is here; the FHIR API is under /fhir");
+    failure_response(&failure, presentation)
+}
+
+async fn fhir(app: Data<App>, http: HttpRequest, payload: Payload) -> HttpResponse {
+    let id = Uuid::now_v7();
+    let span = tracing::info_span!("request", request = %id, method = %http.method());
+    let mut response = answer(&app, &http, payload, id).instrument(span).await;
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+        headers.insert(HeaderName::from_static("x-request-id"), value);
+    }
+    // Health data is nobody's cache's business.
+    headers.insert(HeaderName::from_static("cache-control"), HeaderValue::from_static("no-store"));
+    compress_only_large(&mut response);
+    response
+}
+
+/// Compressing a small body costs more than the whole request: the middleware leaves alone what says it is encoded already.
+fn compress_only_large(response: &mut HttpResponse<BoxBody>) {
+    const WORTHWHILE_BYTES: u64 = 8 << 10;
+    let size = response.body().size();
+    let is_small = match size {
+        actix_web::body::BodySize::Sized(size) => size < WORTHWHILE_BYTES,
+        actix_web::body::BodySize::None => true,
+        actix_web::body::BodySize::Stream => false,
+    };
+    if is_small {
+        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("identity"));
+    }
+}
+
+async fn answer(app: &App, http: &HttpRequest, payload: Payload, id: Uuid) -> HttpResponse {
+    let mut presentation = Presentation { format: Format::Json, pretty: false };
+    let query = match parse_query(http.query_string()) {
+        Ok(query) => query,
+        Err(failure) => return refuse(&failure, presentation),
+    };
+    match presented(http, &query) {
+        Ok(asked) => presentation = asked,
+        Err(failure) => return refuse(&failure, presentation),
+    }
+    let outcome = async {
+        let request = match read(app, http, payload, id, query, presentation).await? {
+            Incoming::Request(request) => request,
+            Incoming::Options(allow) => {
+                return Ok(HttpResponse::NoContent().insert_header(("Allow", allow)).finish());
+            }
+        };
+        let answer = perform(app, *request).await?;
+        Ok(answer.into_response(&app.settings.service.base_url, presentation))
+    };
+    match outcome.await {
+        Ok(response) => response,
+        Err(failure) => refuse(&failure, presentation),
+    }
+}
+
+fn refuse(failure: &Failure, presentation: Presentation) -> HttpResponse {
+    if failure.is_ours() {
+        tracing::error!(status = failure.status, "request failed");
+    } else {
+        tracing::info!(status = failure.status, "request refused");
+    }
+    failure_response(failure, presentation)
+}
+
+fn presented(http: &HttpRequest, query: &[(String, String)]) -> Result<Presentation, Failure> {
+    let parameter =
+        |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let format = answer_format(parameter("_format"), header(http, "accept")?)?;
+    let pretty = match parameter("_pretty") {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(other) => {
+            return Err(Failure::bad_request(format!("_pretty={other} is neither true nor false")));
+        }
+    };
+    Ok(Presentation { format, pretty })
+}
+
+enum Incoming {
+    Request(Box<Request>),
+    Options(&'static str),
+}
+
+async fn read(
+    app: &App,
+    http: &HttpRequest,
+    payload: Payload,
+    id: Uuid,
+    mut query: Vec<(String, String)>,
+    presentation: Presentation,
+) -> Result<Incoming, Failure> {
+    let path = http.path().strip_prefix("/fhir").unwrap_or_default();
+    let target = Target::parse(&decode(path.trim_start_matches('/'), false)?)?;
+    let method =
+        Method::parse(http.method().as_str()).ok_or_else(|| Failure::method(target.allow()))?;
+    if method == Method::Options {
+        return Ok(Incoming::Options(target.allow()));
+    }
+    let interaction = target.interaction(method)?;
+    let headers = headers(http)?;
+    let bytes = receive(app, payload).await?;
+    let takes_form = interaction == Interaction::Search && method == Method::Post;
+    let body = if takes_form {
+        query.extend(form(http, &bytes)?);
+        None
+    } else if bytes.is_empty() || matches!(method, Method::Get | Method::Head | Method::Delete) {
+        None
+    } else {
+        let format = body_format(header(http, "content-type")?)?;
+        Some(parse(app, format, bytes).await?)
+    };
+    let caller = app.local_caller();
+    let request =
+        Request { id, caller, method, target, interaction, query, headers, body, presentation };
+    Ok(Incoming::Request(Box::new(request)))
+}
+
+fn form(http: &HttpRequest, bytes: &Bytes) -> Result<Vec<(String, String)>, Failure> {
+    if bytes.is_empty() {
+        return Ok(Vec::new());
+    }
+    match body_format(header(http, "content-type")?)? {
+        BodyFormat::Form => {
+            let text = std::str::from_utf8(bytes)
+                .map_err(|_| Failure::bad_request("the form is not UTF-8"))?;
+            parse_query(text)
+        }
+        BodyFormat::Resource(_) | BodyFormat::JsonPatch => Err(Failure::new(
+            415,
+            Code::NotSupported,
+            "_search takes a form: application/x-www-form-urlencoded",
+        )),
+    }
+}
+
+/// A large body is parsed off the threads that serve requests.
+async fn parse(app: &App, format: BodyFormat, bytes: Bytes) -> Result<body::Body, Failure> {
+    if bytes.len() <= SMALL_BYTES_MAX {
+        return body::parse(format, &bytes, &app.settings.limits);
+    }
+    let limits = app.settings.limits.clone();
+    web::block(move || body::parse(format, &bytes, &limits))
+        .await
+        .map_err(|_| Failure::new(503, Code::Transient, "the server is shutting down; try again"))?
+}
+
+/// The whole body, within the bounds on its size and on how long it may take to arrive.
+async fn receive(app: &App, mut payload: Payload) -> Result<Bytes, Failure> {
+    let limits = &app.settings.limits;
+    let too_large = || {
+        let text = format!(
+            "the body is larger than the {} bytes this server takes",
+            limits.body_bytes_max
+        );
+        Failure::new(413, Code::TooLong, text)
+    };
+    let whole = async {
+        let mut bytes = web::BytesMut::new();
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk
+                .map_err(|error| Failure::bad_request(format!("the body broke off: {error}")))?;
+            if bytes.len() + chunk.len() > limits.body_bytes_max {
+                return Err(too_large());
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes.freeze())
+    };
+    match tokio::time::timeout(limits.request_timeout, whole).await {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            Err(Failure::new(408, Code::Timeout, "the body took too long to arrive; send it again"))
+        }
+    }
+}
+
+fn headers(http: &HttpRequest) -> Result<Headers, Failure> {
+    let condition = |name: &'static str| {
+        let parsed = header(http, name)?.map(Condition::parse).transpose();
+        parsed.map_err(|reason| Failure::bad_request(format!("{name}: {reason}")))
+    };
+    let idempotency_key = header(http, "idempotency-key")?.map(str::to_owned);
+    if idempotency_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > 255) {
+        return Err(Failure::bad_request("Idempotency-Key must have 1 to 255 characters"));
+    }
+    let mut prefer = Vec::new();
+    for value in http.headers().get_all("prefer") {
+        prefer.push(value.to_str().map_err(|_| not_text("prefer"))?);
+    }
+    Ok(Headers {
+        if_match: condition("if-match")?,
+        if_none_match: condition("if-none-match")?,
+        if_modified_since: header(http, "if-modified-since")?.and_then(parse_http_date),
+        if_none_exist: header(http, "if-none-exist")?
+            .map(|text| text.trim_start_matches('?').to_owned()),
+        idempotency_key,
+        preferences: Preferences::parse(&prefer.join(",")),
+    })
+}
+
+fn header<'a>(http: &'a HttpRequest, name: &'static str) -> Result<Option<&'a str>, Failure> {
+    match http.headers().get(name) {
+        None => Ok(None),
+        Some(value) => value.to_str().map(Some).map_err(|_| not_text(name)),
+    }
+}
+
+fn not_text(name: &str) -> Failure {
+    Failure::bad_request(format!(
+        "the header {name} has characters that are not ASCII; percent-encode them"
+    ))
+}

@@ -1,0 +1,31 @@
+//! Settings: a TOML file, and `BUND_*` variables that win over it; read once, checked once (docs/settings.md).
+
+mod database;
+mod limits;
+mod service;
+mod source;
+
+pub use limits::Limits;
+pub use service::{ConditionalDelete, LogFormat, Service};
+pub use source::{Error, NAMES, Name, Source};
+
+use store::pool;
+
+/// Everything the program can be told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub database: pool::Settings,
+    pub service: Service,
+    pub limits: Limits,
+}
+
+impl Settings {
+    /// `database_url` is that of `--embedded-db`, when it is used; it wins over the setting.
+    pub fn read(source: &Source, database_url: Option<String>) -> Result<Settings, Error> {
+        Ok(Settings {
+            database: database::read(source, database_url)?,
+            service: service::read(source)?,
+            limits: limits::read(source)?,
+        })
+    }
+}

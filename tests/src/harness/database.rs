@@ -1,0 +1,94 @@
+//! One private PostgreSQL a run; a database a test, cloned from a migrated template.
+
+use embedded::{Cluster, Durability};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use store::pool::{Pool, Settings};
+use tokio::sync::OnceCell;
+use tokio_postgres::{Client, NoTls};
+
+struct Shared {
+    cluster: Cluster,
+}
+
+static SHARED: OnceCell<Shared> = OnceCell::const_new();
+static NUMBER: AtomicU32 = AtomicU32::new(1);
+
+const TEMPLATE: &str = "bund_template";
+
+async fn shared() -> &'static Shared {
+    SHARED
+        .get_or_init(async || {
+            let cluster =
+                tokio::task::spawn_blocking(|| Cluster::temporary(Durability::None).unwrap())
+                    .await
+                    .unwrap();
+            let client = connect(&cluster.url()).await;
+            client.batch_execute(&format!("CREATE DATABASE {TEMPLATE}")).await.unwrap();
+            let pool = Pool::new(&settings(&cluster.url_of(TEMPLATE))).unwrap();
+            store::migrate::up(&pool).await.unwrap();
+            drop(pool);
+            Shared { cluster }
+        })
+        .await
+}
+
+/// A database that is dropped with the cluster.
+pub(crate) struct Database {
+    pub(crate) name: String,
+    pub(crate) url: String,
+}
+
+impl Database {
+    /// Migrated and empty.
+    pub(crate) async fn migrated() -> Database {
+        Database::create(&format!("TEMPLATE {TEMPLATE}")).await
+    }
+
+    /// Without any table.
+    pub(crate) async fn empty() -> Database {
+        Database::create("").await
+    }
+
+    async fn create(options: &str) -> Database {
+        let shared = shared().await;
+        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let client = connect(&shared.cluster.url()).await;
+        // The template may still be in use by another clone that just began.
+        let mut attempts = 0;
+        while let Err(error) =
+            client.batch_execute(&format!("CREATE DATABASE {name} {options}")).await
+        {
+            attempts += 1;
+            assert!(attempts < 200, "{error}");
+            tokio::task::yield_now().await;
+        }
+        let url = shared.cluster.url_of(&name);
+        Database { name, url }
+    }
+
+    pub(crate) async fn client(&self) -> Client {
+        connect(&self.url).await
+    }
+}
+
+/// A connection to the cluster itself.
+pub(crate) async fn administrator() -> Client {
+    connect(&shared().await.cluster.url()).await
+}
+
+pub(crate) fn settings(url: &str) -> Settings {
+    Settings {
+        url: url.to_owned(),
+        connections_max: 8,
+        audit_connections: 2,
+        wait_timeout: Duration::from_secs(10),
+        statement_timeout: Duration::from_secs(30),
+    }
+}
+
+async fn connect(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}

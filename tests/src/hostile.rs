@@ -1,0 +1,121 @@
+//! Bodies and headers that nobody should send: each a clear refusal, and the server alive after all of them.
+
+use crate::harness::{TestServer, options, patient};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+async fn alive(server: &TestServer) {
+    server.post("Patient", &patient("Alive")).await.expect(201);
+}
+
+#[tokio::test]
+async fn malformed_bodies_are_refused() {
+    let server = TestServer::start().await;
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let nested = format!(
+        "{{\"resourceType\":\"Patient\",\"contact\":{}{}}}",
+        "[".repeat(200),
+        "]".repeat(200)
+    );
+    for (body, reason) in [
+        (&b""[..], "empty"),
+        (b"   ", "empty"),
+        (b"{", "EOF"),
+        (b"{\"resourceType\":\"Patient\"", "EOF"),
+        (b"\xff\xfe{\x00}\x00", "UTF-8"),
+        (b"{\"resourceType\":\"Patient\",\"resourceType\":\"Patient\"}", "appears twice"),
+        (deep.as_bytes(), "nested deeper"),
+        (nested.as_bytes(), "nested deeper"),
+        (b"[]", "resourceType"),
+        (b"null", "resourceType"),
+        (b"\"text\"", "resourceType"),
+        (b"{\"resourceType\":5}", "resourceType"),
+    ] {
+        let request =
+            server.request("POST", "Patient").header("content-type", "application/fhir+json");
+        server.send(request.body(body.to_vec())).await.refused(400, reason);
+    }
+    alive(&server).await;
+}
+
+#[tokio::test]
+async fn malformed_xml_is_refused() {
+    let server = TestServer::start().await;
+    for body in [
+        "<Patient",
+        "<Patient xmlns=\"http://hl7.org/fhir\"><active value=\"true\"></Patient>",
+        "<!DOCTYPE x [<!ENTITY e \"ee\">]><Patient xmlns=\"http://hl7.org/fhir\"><id value=\"&e;\"/></Patient>",
+        "<Patient xmlns=\"urn:other\"/>",
+        "<Patient xmlns=\"http://hl7.org/fhir\"><nothing value=\"1\"/></Patient>",
+        "not xml",
+    ] {
+        let request =
+            server.request("POST", "Patient").header("content-type", "application/fhir+xml");
+        let answer = server.send(request.body(body)).await;
+        assert_eq!(answer.status, 400, "{body}: {}", answer.text);
+        assert!(!answer.diagnostics().is_empty());
+    }
+    alive(&server).await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_refused() {
+    let server = TestServer::start_with(options(&[("BUND_BODY_BYTES_MAX", "2000")])).await;
+    let request = server.request("POST", "Patient").header("content-type", "application/fhir+json");
+    server.send(request.body(" ".repeat(3_000))).await.refused(413, "2000 bytes");
+    alive(&server).await;
+}
+
+#[tokio::test]
+async fn a_body_that_never_comes_is_given_up() {
+    let server = TestServer::start_with(options(&[("BUND_REQUEST_TIMEOUT_MS", "300")])).await;
+    let address = server.base.trim_start_matches("http://").trim_end_matches("/fhir");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = "POST /fhir/Patient HTTP/1.1\r\nHost: x\r\nContent-Type: application/fhir+json\r\nContent-Length: 100\r\n\r\n{";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer, b"HTTP/1.1 408");
+    alive(&server).await;
+}
+
+#[tokio::test]
+async fn absurd_headers_are_refused() {
+    let server = TestServer::start().await;
+    for (name, value, status) in [
+        ("if-match", "abc", 400),
+        ("if-none-match", "W/\"", 400),
+        ("accept", "nothing", 406),
+        ("content-type", "application/fhir+json; charset=latin1", 415),
+    ] {
+        let request = server.json(
+            "PUT",
+            "Patient/1",
+            &serde_json::json!({ "resourceType": "Patient", "id": "1" }),
+        );
+        let answer = server.send_with(request, name, value).await;
+        assert_eq!(answer.status, status, "{name}: {value}: {}", answer.text);
+        answer.diagnostics();
+    }
+    let raw = server.request("GET", "Patient/1").header("if-none-match", &b"\xff\xfe"[..]);
+    server.send(raw).await.refused(400, "not ASCII");
+    alive(&server).await;
+}
+
+#[tokio::test]
+async fn quotes_and_wildcards_are_only_text() {
+    let server = TestServer::start().await;
+    alive(&server).await;
+    for value in ["'", "';DROP TABLE patient;--", "%25", "_", "*", "\\", "$1", "%00", "%7F"] {
+        for parameter in
+            ["name", "identifier", "_id", "general-practitioner", "_profile", "_lastUpdated"]
+        {
+            let answer = server.get(&format!("Patient?{parameter}={value}")).await;
+            assert!([200, 400].contains(&answer.status), "{parameter}={value}: {}", answer.text);
+            if answer.status == 200 {
+                assert_eq!(answer.ids().len(), 0, "{parameter}={value}");
+            }
+        }
+    }
+    alive(&server).await;
+}
