@@ -3,12 +3,29 @@
 //! `parse` once, evaluate many times. Text, tree and work are bounded: an expression of a client can be refused, but it
 //! cannot exhaust the stack or run for long.
 
+pub mod budget;
+mod collection;
+pub mod context;
+mod equality;
+mod evaluate;
 pub mod function;
+mod functions;
+pub mod item;
 mod lexer;
+pub mod node;
+mod operators;
 mod parser;
+pub mod pattern;
 pub mod quantity;
 pub mod syntax;
 pub mod temporal;
+mod unit;
+
+use budget::Budget;
+use context::Context;
+use evaluate::{Evaluator, Scope};
+use item::Item;
+use node::Node;
 
 use std::fmt;
 use std::str::FromStr;
@@ -25,16 +42,49 @@ pub enum Error {
     /// Not an expression: nothing was evaluated.
     #[error("{text} at byte {at} of the expression")]
     Syntax { at: usize, text: String },
+    /// It has no answer on this focus: more items than one, types that do not fit.
+    #[error("{text}")]
+    Evaluation { text: String },
+    #[error("the expression asks for too much work")]
+    TooCostly,
 }
 
 impl Error {
     fn syntax(at: usize, text: impl Into<String>) -> Error {
         Error::Syntax { at, text: text.into() }
     }
+
+    fn evaluation(text: impl Into<String>) -> Error {
+        Error::Evaluation { text: text.into() }
+    }
 }
 
 pub fn parse(text: &str) -> Result<Expression, Error> {
     Ok(Expression { text: text.into(), term: parser::parse(text)? })
+}
+
+/// The collection that the expression finds from `focus`.
+pub fn evaluate<'a>(
+    expression: &'a Expression,
+    focus: Node<'a>,
+    context: &Context<'a>,
+) -> Result<Vec<Item<'a>>, Error> {
+    let this = [Item::Node(focus)];
+    let evaluator = Evaluator { context, focus, budget: Budget::new(context.limits) };
+    let scope = Scope { this: &this, index: 0, total: &[] };
+    evaluator.term(&expression.term, scope).map(collection::Collection::into_vec)
+}
+
+/// Whether an invariant holds: only true does; as in the validator of HL7, false and nothing do not.
+pub fn holds<'a>(
+    expression: &'a Expression,
+    focus: Node<'a>,
+    context: &Context<'a>,
+) -> Result<bool, Error> {
+    let this = [Item::Node(focus)];
+    let evaluator = Evaluator { context, focus, budget: Budget::new(context.limits) };
+    let scope = Scope { this: &this, index: 0, total: &[] };
+    Ok(evaluator.truth(&expression.term, scope)? == Some(true))
 }
 
 impl Expression {

@@ -3,6 +3,7 @@
 use super::Error;
 use super::function::Function;
 use super::lexer::{Lexer, Token};
+use super::pattern::Pattern;
 use super::quantity::{Calendar, Quantity, Unit};
 use super::syntax::{Name, Operator, Step, Term, TypeName};
 use rust_decimal::Decimal;
@@ -279,11 +280,17 @@ impl<'a> Parser<'a> {
         let Some(function) = Function::parse(&name) else {
             return Err(Error::syntax(at, format!("there is no function `{name}`")));
         };
-        let (arguments, depth) = self.arguments(room)?;
+        let (mut arguments, depth) = self.arguments(room)?;
         let (min, max) = function.arity();
         if !(min..=max).contains(&arguments.len()) {
             let wanted = if min == max { min.to_string() } else { format!("{min} to {max}") };
             return Err(Error::syntax(at, format!("`{name}` takes {wanted} arguments")));
+        }
+        if let Function::Matches | Function::MatchesFull | Function::ReplaceMatches = function
+            && let Some(pattern) = arguments.first_mut()
+            && let Term::String(text) = pattern
+        {
+            *pattern = Term::Pattern(Pattern::new(std::mem::take(text)));
         }
         Ok((Step::Call { function, arguments }, depth))
     }

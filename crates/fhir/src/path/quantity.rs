@@ -29,6 +29,15 @@ pub enum Calendar {
     Millisecond,
 }
 
+impl Unit {
+    pub fn name(&self) -> &str {
+        match self {
+            Unit::Calendar(calendar) => calendar.name(),
+            Unit::Ucum(code) => code,
+        }
+    }
+}
+
 impl Calendar {
     /// One or many: `day`, `days`.
     pub fn parse(word: &str) -> Option<Calendar> {

@@ -1,6 +1,7 @@
 //! The syntax tree of a FHIRPath expression (<https://hl7.org/fhirpath/N1/>, section 9).
 
 use super::function::Function;
+use super::pattern::Pattern;
 use super::quantity::Quantity;
 use super::temporal::{Date, DateTime, Time};
 use crate::definitions::{TypeId, r4};
@@ -13,6 +14,8 @@ pub enum Term {
     Empty,
     Boolean(bool),
     String(Box<str>),
+    /// A text that is the regular expression of `matches`, `matchesFull` or `replaceMatches`.
+    Pattern(Pattern),
     Integer(i32),
     Decimal(Decimal),
     Date(Date),

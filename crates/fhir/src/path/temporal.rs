@@ -1,5 +1,9 @@
 //! Dates and times with the precision they were written with (FHIRPath section 4.1, datatypes.html#dateTime).
 
+pub mod boundary;
+mod order;
+mod shift;
+
 use std::fmt;
 
 /// `2015`, `2015-02` or `2015-02-04`.
