@@ -51,8 +51,7 @@ fn inputs(package: &Path) -> anyhow::Result<HashMap<&'static str, Value>> {
     for entry in archive.entries()? {
         let mut entry = entry?;
         let name = entry.path()?.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        let Some((input, _)) =
-            INPUTS.iter().find(|(_, example)| name.as_deref() == Some(*example))
+        let Some((input, _)) = INPUTS.iter().find(|(_, example)| name.as_deref() == Some(*example))
         else {
             continue;
         };
@@ -132,9 +131,9 @@ fn is_same(found: &Item, wanted: &Value) -> bool {
     let value = text("value").unwrap_or_default();
     let wanted = value.strip_prefix('@').unwrap_or(value);
     match &*found.simple() {
-        Item::Decimal(number) => wanted.parse().is_ok_and(|wanted: rust_decimal::Decimal| {
-            *number == wanted
-        }),
+        Item::Decimal(number) => {
+            wanted.parse().is_ok_and(|wanted: rust_decimal::Decimal| *number == wanted)
+        }
         Item::Time(time) => format!("T{time}") == wanted,
         _ => found.text().is_some_and(|found| found == wanted),
     }
