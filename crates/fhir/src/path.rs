@@ -23,7 +23,7 @@ mod unit;
 
 use budget::Budget;
 use context::Context;
-use evaluate::{Evaluator, Scope};
+use evaluate::{Evaluator, Manner, Scope};
 use item::Item;
 use node::Node;
 
@@ -70,21 +70,32 @@ pub fn evaluate<'a>(
     context: &Context<'a>,
 ) -> Result<Vec<Item<'a>>, Error> {
     let this = [Item::Node(focus)];
-    let evaluator = Evaluator { context, focus, budget: Budget::new(context.limits) };
-    let scope = Scope { this: &this, index: 0, total: &[] };
-    evaluator.term(&expression.term, scope).map(collection::Collection::into_vec)
+    let evaluator = evaluator(focus, context, Manner::Strict);
+    evaluator.term(&expression.term, scope(&this)).map(collection::Collection::into_vec)
 }
 
-/// Whether an invariant holds: only true does; as in the validator of HL7, false and nothing do not.
+/// Whether an invariant holds. As in the validator of HL7 only true does, false and nothing do not; but a question about
+/// nothing is answered with no, as the invariants of R4 expect it.
 pub fn holds<'a>(
     expression: &'a Expression,
     focus: Node<'a>,
     context: &Context<'a>,
 ) -> Result<bool, Error> {
     let this = [Item::Node(focus)];
-    let evaluator = Evaluator { context, focus, budget: Budget::new(context.limits) };
-    let scope = Scope { this: &this, index: 0, total: &[] };
-    Ok(evaluator.truth(&expression.term, scope)? == Some(true))
+    let evaluator = evaluator(focus, context, Manner::Invariant);
+    Ok(evaluator.truth(&expression.term, scope(&this))? == Some(true))
+}
+
+fn evaluator<'c, 'a>(
+    focus: Node<'a>,
+    context: &'c Context<'a>,
+    manner: Manner,
+) -> Evaluator<'c, 'a> {
+    Evaluator { context, focus, budget: Budget::new(context.limits), manner }
+}
+
+fn scope<'s, 'a>(this: &'s [Item<'a>]) -> Scope<'s, 'a> {
+    Scope { this, index: 0, total: &[] }
 }
 
 impl Expression {

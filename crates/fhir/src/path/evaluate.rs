@@ -20,6 +20,17 @@ pub(super) struct Evaluator<'c, 'a> {
     /// `%context`
     pub(super) focus: Node<'a>,
     pub(super) budget: Budget,
+    pub(super) manner: Manner,
+}
+
+/// How a question about nothing is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// With nothing, as the specification of FHIRPath has it.
+    Strict,
+    /// With no. The invariants of R4 count on it: `reference.startsWith('#').not()` has to hold for a Reference without a
+    /// reference, and `answer is Boolean` for a FHIR boolean.
+    Invariant,
 }
 
 /// What `$this`, `$index` and `$total` stand for.
@@ -318,12 +329,20 @@ impl<'a> Evaluator<'_, 'a> {
     }
 
     fn is(&self, found: Collection<'a>, name: &TypeName) -> Found<'a> {
-        let Some(item) = single(&found)? else { return Ok(Collection::Empty) };
+        let Some(item) = single(&found)? else { return Ok(self.about_nothing()) };
         // `System.Patient` is no type, but what it would say is clear.
         if name.kind.fhir.is_none() && name.kind.system.is_none() && !name.text.contains('.') {
             return Err(unknown_type(name));
         }
-        Ok(Collection::boolean(is_named(item, name.kind)))
+        let is_meant = self.manner == Manner::Invariant && is_named(&item.simple(), name.kind);
+        Ok(Collection::boolean(is_meant || is_named(item, name.kind)))
+    }
+
+    pub(super) fn about_nothing(&self) -> Collection<'a> {
+        match self.manner {
+            Manner::Strict => Collection::Empty,
+            Manner::Invariant => Collection::boolean(false),
+        }
     }
 
     /// `as` keeps what `ofType` keeps: the standard's own expressions use it on whole collections.

@@ -180,7 +180,7 @@ impl<'a> Node<'a> {
         decimal(text).map(Item::Decimal)
     }
 
-    /// A Quantity with a unit of UCUM or none; with a comparator its value is not known.
+    /// With a comparator the value is not known.
     fn quantity(self) -> Option<Quantity> {
         let object = self.value()?.as_object()?;
         let number = object.get("value")?.as_number()?;
@@ -190,13 +190,11 @@ impl<'a> Node<'a> {
         }
         let value = decimal(number.as_str())?;
         let system = self.text("system");
-        if system.is_some_and(|system| system != UCUM) {
-            return None;
-        }
         let unit = self.text("code").or_else(|| self.text("unit")).unwrap_or("1");
-        let unit = match calendar_of(unit).filter(|_| system.is_some()) {
-            Some(calendar) => Unit::Calendar(calendar),
-            None => Unit::Ucum(unit.into()),
+        let unit = match (system, calendar_of(unit)) {
+            (Some(UCUM), Some(calendar)) => Unit::Calendar(calendar),
+            (Some(UCUM) | None, _) => Unit::Ucum(unit.into()),
+            (Some(_), _) => Unit::Foreign(unit.into()),
         };
         Some(Quantity { value, unit })
     }

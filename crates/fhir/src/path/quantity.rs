@@ -15,6 +15,8 @@ pub enum Unit {
     Calendar(Calendar),
     /// Written as a text: `4 'mg'`. The unit of a number alone is `1`.
     Ucum(Box<str>),
+    /// A code of another system, of which nothing is known but its name.
+    Foreign(Box<str>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,7 +35,7 @@ impl Unit {
     pub fn name(&self) -> &str {
         match self {
             Unit::Calendar(calendar) => calendar.name(),
-            Unit::Ucum(code) => code,
+            Unit::Ucum(code) | Unit::Foreign(code) => code,
         }
     }
 }
@@ -75,7 +77,7 @@ impl fmt::Display for Quantity {
                 let plural = if self.value == Decimal::ONE { "" } else { "s" };
                 write!(out, "{} {}{plural}", self.value, unit.name())
             }
-            Unit::Ucum(unit) => write!(out, "{} '{unit}'", self.value),
+            Unit::Ucum(unit) | Unit::Foreign(unit) => write!(out, "{} '{unit}'", self.value),
         }
     }
 }

@@ -208,6 +208,7 @@ impl Unit {
     pub(super) fn scale(&self) -> Option<Scale> {
         let calendar = match self {
             Unit::Ucum(code) => return Scale::parse(code),
+            Unit::Foreign(_) => return None,
             Unit::Calendar(calendar) => *calendar,
         };
         let code = match calendar {
@@ -232,6 +233,7 @@ impl Unit {
     pub(super) fn calendar(&self) -> Option<Calendar> {
         match self {
             Unit::Calendar(calendar) => Some(*calendar),
+            Unit::Foreign(_) => None,
             Unit::Ucum(code) => Some(match &**code {
                 "wk" => Calendar::Week,
                 "d" => Calendar::Day,

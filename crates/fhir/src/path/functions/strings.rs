@@ -48,7 +48,14 @@ impl<'a> Evaluator<'_, 'a> {
         input: &Collection<'a>,
         call: Call<'_, 'a>,
     ) -> Found<'a> {
-        let Some(input) = text(input)? else { return Ok(Collection::Empty) };
+        let Some(input) = text(input)? else {
+            return Ok(match function {
+                Function::StartsWith | Function::EndsWith | Function::Contains => {
+                    self.about_nothing()
+                }
+                _ => Collection::Empty,
+            });
+        };
         self.budget.text(input.len())?;
         match function {
             Function::Upper => return Ok(found_text(input.to_uppercase())),
@@ -128,7 +135,7 @@ impl<'a> Evaluator<'_, 'a> {
         input: &Collection<'a>,
         call: Call<'_, 'a>,
     ) -> Found<'a> {
-        let Some(input) = text(input)? else { return Ok(Collection::Empty) };
+        let Some(input) = text(input)? else { return Ok(self.about_nothing()) };
         self.budget.text(input.len())?;
         let extent = if function == Function::MatchesFull { Extent::Full } else { Extent::Partial };
         let matches = self.with_regex(call, extent, |regex| Ok(regex.is_match(&input)))?;
