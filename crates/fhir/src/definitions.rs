@@ -213,6 +213,11 @@ impl Type {
         Some((element, &element.types[usize::from(*kind)]))
     }
 
+    /// The properties that JSON and XML may have.
+    pub fn properties(&self) -> impl Iterator<Item = &str> {
+        self.names.keys().map(String::as_str)
+    }
+
     /// The element by its name in FHIRPath: `value` for the choice `value[x]`.
     pub fn element(&self, name: &str) -> Option<&Element> {
         self.elements.iter().find(|element| element.name == name)
