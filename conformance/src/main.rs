@@ -2,6 +2,7 @@
 //! repository, so without it a run says so and succeeds.
 
 mod fhirpath;
+mod json_patch;
 mod tally;
 
 use std::env;
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 /// A suite by the name it is called with. It reads its data below the folder it is given, and writes what it found.
 type Suite = (&'static str, fn(&Path, &mut dyn Write) -> anyhow::Result<tally::Verdict>);
 
-const SUITES: [Suite; 1] = [("fhirpath", fhirpath::run)];
+const SUITES: [Suite; 2] = [("fhirpath", fhirpath::run), ("json-patch", json_patch::run)];
 
 fn main() -> ExitCode {
     let mut out = io::stdout().lock();

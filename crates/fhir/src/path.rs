@@ -26,6 +26,7 @@ use context::Context;
 use evaluate::{Evaluator, Manner, Scope};
 use item::Item;
 use node::Node;
+use syntax::{Step, Term};
 
 use std::fmt;
 use std::str::FromStr;
@@ -34,7 +35,7 @@ use std::str::FromStr;
 #[derive(Clone, Debug)]
 pub struct Expression {
     text: Box<str>,
-    term: syntax::Term,
+    term: Term,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -104,8 +105,19 @@ impl Expression {
         &self.text
     }
 
-    pub fn term(&self) -> &syntax::Term {
+    pub fn term(&self) -> &Term {
         &self.term
+    }
+
+    /// Of an expression that ends in a name: what stands before it, and the name.
+    pub(crate) fn split_last(&self) -> Option<(Expression, &str)> {
+        let Term::Path { start, steps } = &self.term else { return None };
+        let (Step::Member(name), before) = steps.split_last()? else { return None };
+        let term = match before {
+            [] => (**start).clone(),
+            steps => Term::Path { start: start.clone(), steps: steps.to_vec() },
+        };
+        Some((Expression { text: self.text.clone(), term }, &name.text))
     }
 }
 

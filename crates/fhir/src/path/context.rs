@@ -13,15 +13,16 @@ pub struct Context<'a> {
     pub root: Option<Node<'a>>,
     /// Where references are looked up by their full URL, when the resource came in a Bundle.
     pub bundle: Option<&'a Value>,
-    /// What `now()`, `today()` and `timeOfDay()` answer, with the offset of the server's time zone.
-    pub now: DateTime,
+    /// What `now()`, `today()` and `timeOfDay()` answer, with the offset of the server's time zone; without it they fail.
+    pub now: Option<DateTime>,
     pub limits: Limits,
 }
 
 impl<'a> Context<'a> {
     /// For expressions over `resource` that neither a resource nor a Bundle contains.
-    pub fn new(resource: Option<Node<'a>>, now: DateTime) -> Context<'a> {
-        Context { resource, root: resource, bundle: None, now, limits: Limits::default() }
+    pub fn new(resource: Option<Node<'a>>, now: impl Into<Option<DateTime>>) -> Context<'a> {
+        let limits = Limits::default();
+        Context { resource, root: resource, bundle: None, now: now.into(), limits }
     }
 
     /// For a resource contained in `self.root`.

@@ -19,6 +19,7 @@ use super::evaluate::{Evaluator, Found, Scope, single};
 use super::function::Function;
 use super::item::Item;
 use super::syntax::Term;
+use super::temporal::DateTime;
 use super::temporal::boundary::Side;
 use convert::Target;
 pub(super) use convert::shown;
@@ -118,9 +119,9 @@ impl<'a> Evaluator<'_, 'a> {
             Function::Type => Ok(utility::types(&input)),
             // What was asked to be traced could name a patient: it is not written anywhere.
             Function::Trace => Ok(input),
-            Function::Now => Ok(Collection::One(Item::DateTime(self.context.now))),
-            Function::Today => Ok(Collection::One(Item::Date(self.context.now.date))),
-            Function::TimeOfDay => Ok(Collection::maybe(self.context.now.time.map(Item::Time))),
+            Function::Now => Ok(Collection::One(Item::DateTime(self.now()?))),
+            Function::Today => Ok(Collection::One(Item::Date(self.now()?.date))),
+            Function::TimeOfDay => Ok(Collection::maybe(self.now()?.time.map(Item::Time))),
             Function::Aggregate => self.aggregate(&input, call),
             Function::Extension => self.extension(&input, call),
             Function::HasValue => fhir::has_value(&input),
@@ -130,6 +131,10 @@ impl<'a> Evaluator<'_, 'a> {
             Function::ConformsTo => self.conforms_to(&input, call),
             Function::HtmlChecks => fhir::html_checks(&input),
         }
+    }
+
+    fn now(&self) -> Result<DateTime, Error> {
+        self.context.now.ok_or_else(|| Error::evaluation("the time is not known here"))
     }
 
     /// An argument that is evaluated once, on what the call stands in.

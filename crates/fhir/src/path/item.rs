@@ -216,7 +216,7 @@ fn calendar_of(code: &str) -> Option<Calendar> {
 }
 
 /// A number as JSON writes it; digits past what a decimal holds are rounded, too large numbers are none.
-pub(super) fn decimal(text: &str) -> Option<Decimal> {
+pub(crate) fn decimal(text: &str) -> Option<Decimal> {
     if text.contains(['e', 'E']) {
         Decimal::from_scientific(text).ok()
     } else {

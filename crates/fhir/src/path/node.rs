@@ -92,7 +92,7 @@ impl<'a> Node<'a> {
     }
 
     /// What holds the children: of a primitive the sibling.
-    pub(super) fn object(self) -> Option<&'a Map<String, Value>> {
+    pub(crate) fn object(self) -> Option<&'a Map<String, Value>> {
         self.value.and_then(Value::as_object).or_else(|| self.sibling.and_then(Value::as_object))
     }
 
