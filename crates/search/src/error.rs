@@ -1,24 +1,50 @@
-//! Why a query is refused.
+//! Why a search is refused.
 
+/// What a caller can mend. Texts that it sent are shortened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
+    /// `known` begins with what was probably meant.
     #[error("unknown parameter `{name}`; {resource} has: {known}")]
     UnknownParameter { resource: &'static str, name: String, known: String },
-    #[error("{0}")]
-    NotSupported(String),
-    #[error("{parameter}: {reason}")]
+    /// FHIR knows it, this server does not.
+    #[error("{what} is not supported yet; {instead}")]
+    NotSupported { what: String, instead: String },
+    #[error("`{parameter}`: {reason}")]
     Value { parameter: String, reason: String },
-    #[error("too many {what}: {found}, at most {most}")]
-    TooMany { what: &'static str, found: usize, most: usize },
+    #[error("{what}: at most {max} are accepted")]
+    TooMany { what: String, max: usize },
+    #[error("the resource has no type that can be searched")]
+    UnknownType,
 }
 
 impl Error {
-    /// Known to the specification, not to this server yet.
+    /// Whether the search would be right on another server.
     pub fn is_unsupported(&self) -> bool {
-        matches!(self, Error::NotSupported(_) | Error::UnknownParameter { .. })
+        match self {
+            Error::UnknownParameter { .. } | Error::NotSupported { .. } => true,
+            Error::Value { .. } | Error::TooMany { .. } | Error::UnknownType => false,
+        }
     }
+}
 
-    pub(crate) fn value(parameter: &str, reason: impl Into<String>) -> Error {
-        Error::Value { parameter: parameter.to_owned(), reason: reason.into() }
+/// What a caller sent, fit for a message: short and without control characters.
+pub(crate) fn shown(text: &str) -> String {
+    const LENGTH_MAX: usize = 64;
+    let clean = |character: char| if character.is_control() { ' ' } else { character };
+    let mut shown: String = text.chars().take(LENGTH_MAX).map(clean).collect();
+    if text.chars().nth(LENGTH_MAX).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn what_is_shown_is_short() {
+        assert_eq!(shown("a\u{0}b"), "a b");
+        assert_eq!(shown(&"é".repeat(65)), format!("{}…", "é".repeat(64)));
     }
 }

@@ -1,13 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 pub mod date;
-pub mod error;
+mod error;
 pub mod extract;
+mod holds;
 pub mod key;
 pub mod lock;
-pub mod parameter;
-pub mod path;
+mod parameter;
 pub mod plan;
+mod program;
 pub mod query;
 pub mod registry;
 pub mod render;

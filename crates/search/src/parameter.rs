@@ -1,6 +1,7 @@
-//! The types of parameters, a file each: what a write stores and what a search asks.
+//! What a write stores and what a search asks, one file a kind of parameter (search.html#ptypes).
 
-pub mod reference;
-pub mod string;
-pub mod token;
-pub mod uri;
+pub(crate) mod last_updated;
+pub(crate) mod reference;
+pub(crate) mod string;
+pub(crate) mod token;
+pub(crate) mod uri;

@@ -1,174 +1,223 @@
-//! Which way a query is answered. Every shape has one sensible way, said by its text, so that PostgreSQL has nothing to guess.
+//! From what was asked to how it is found.
+//!
+//! PostgreSQL is not left to choose: each plan has one condition that drives it, in a form that an index serves, and all others
+//! in a form that no index serves. So a prepared statement stays as good as it was when its values were others.
 
+use crate::date::Range;
 use crate::error::Error;
-use crate::parameter::{reference, uri};
-use crate::query::{Clause, KeyRange, Query};
+use crate::key::resource_key;
+use crate::parameter::token::Wanted as Token;
+use crate::parameter::{last_updated, reference, string, uri};
+use crate::query::{Clause, Query, Wanted};
 use crate::registry::Parameter;
 use access::{Grant, Restriction};
-use schema::resource::{Table, find};
+use schema::resource::Table;
 
-/// What is asked of one table.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a grant lets a query find.
+#[derive(Clone, Debug)]
 pub struct Plan {
-    pub table: &'static Table,
-    pub way: Way,
-    /// What else has to hold.
-    pub conditions: Vec<Condition>,
-    /// The version key after which the page begins.
-    pub after: Option<i64>,
+    pub(crate) table: &'static Table,
+    pub(crate) drive: Drive,
+    /// All but the conditions that drive.
+    pub(crate) rest: Vec<Condition>,
+    /// When the version came to be, as version keys; none is at any time.
+    pub(crate) versions: Option<Vec<Range>>,
+    pub(crate) after: Option<i64>,
 }
 
-/// How candidates are found.
+/// What the matches are looked up by.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// By their ids.
-    Ids(Vec<String>),
-    /// Along the index of one patient.
-    Patient(i64),
-    /// By the indexes of patients and of selective keys, whichever finds it.
-    Patients { keys: Vec<i64>, or_tokens: Vec<i64> },
-    /// By the index of selective keys: all of the groups, any key of a group.
-    Tokens(Vec<i64>),
-    /// By the string entries of one parameter.
-    Strings(StringRanges),
-    /// Along the version keys.
-    Walk,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Condition {
-    Ids(Vec<String>),
-    Versions(Vec<KeyRange>),
-    /// One of these patients, or a key among the tokens.
-    Patients {
-        keys: Vec<i64>,
-        or_tokens: Vec<i64>,
+pub(crate) enum Drive {
+    /// The version keys, in their order, of one patient or of all.
+    Walk {
+        patient: Option<i64>,
     },
+    /// An index finds them, then they are put in order: all of these keys, or one of some.
     Tokens(Vec<i64>),
-    Filters(Vec<i64>),
-    /// A key among the tokens or among the filters.
-    TokensOrFilters {
-        tokens: Vec<i64>,
-        filters: Vec<i64>,
-    },
-    Strings(StringRanges),
+    Any(Condition),
 }
 
-/// Values from the first until before the second, any of them.
+/// A choice: one of these.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StringRanges {
-    pub parameter_key: i64,
-    pub ranges: Vec<(String, Option<String>)>,
+pub(crate) enum Condition {
+    Ids(Vec<String>),
+    Keys { patients: Vec<i64>, tokens: Vec<i64>, filters: Vec<i64> },
+    Strings { parameter: i64, prefixes: Vec<Prefix> },
 }
 
-/// Cannot be made without a grant, whose restriction becomes part of it.
+/// Texts from `low`, before `high`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Prefix {
+    pub(crate) low: String,
+    pub(crate) high: Option<String>,
+}
+
+/// The bits of a version key below its microseconds.
+const NODE_BITS: u32 = 11;
+
 pub fn plan(query: &Query, grant: &Grant) -> Result<Plan, Error> {
     match grant.restriction() {
         Restriction::Everything => {}
     }
-    let table = find(query.resource)
-        .ok_or_else(|| Error::NotSupported(format!("{} is not searched", query.resource)))?;
-    let mut conditions: Vec<Condition> = query.clauses.iter().map(condition).collect();
-    let way = match conditions
-        .iter()
-        .enumerate()
-        .min_by_key(|(place, condition)| (condition.cost(), *place))
-    {
-        Some((place, best)) if best.cost() < Cost::Walk => {
-            let best = conditions.remove(place);
-            way(best, &mut conditions)
+    let table = schema::resource::find(query.resource).ok_or(Error::UnknownType)?;
+    let mut conditions = Vec::new();
+    let mut versions: Option<Vec<Range>> = None;
+    for clause in &query.clauses {
+        match clause.condition() {
+            Asked::Rows(condition) => conditions.push(condition),
+            Asked::Versions(ranges) => {
+                versions = Some(match versions {
+                    Some(others) => last_updated::intersection(&others, &ranges),
+                    None => ranges,
+                });
+            }
         }
-        Some(_) | None => Way::Walk,
+    }
+    let (drive, rest) = drive(conditions);
+    Ok(Plan { table, drive, rest, versions, after: query.after })
+}
+
+enum Asked {
+    Rows(Condition),
+    Versions(Vec<Range>),
+}
+
+impl Clause {
+    fn condition(&self) -> Asked {
+        let parameter = self.parameter;
+        Asked::Rows(match &self.wanted {
+            Wanted::LastUpdated(ranges) => {
+                return Asked::Versions(ranges.iter().map(version_keys).collect());
+            }
+            Wanted::Ids(ids) => Condition::Ids(sorted(ids.clone())),
+            Wanted::Tokens(wanted) => tokens(parameter, wanted),
+            Wanted::References(wanted) => references(parameter, wanted),
+            Wanted::Uris(wanted) => {
+                let keys = wanted.iter().map(|text| uri::key(text) ^ parameter.salt).collect();
+                match parameter.is_dominant {
+                    true => keys_of(Vec::new(), Vec::new(), keys),
+                    false => keys_of(Vec::new(), keys, Vec::new()),
+                }
+            }
+            Wanted::Strings(wanted) => {
+                let prefixes = sorted(wanted.clone()).into_iter().map(|low| {
+                    let high = string::upper_bound(&low);
+                    Prefix { low, high }
+                });
+                Condition::Strings { parameter: parameter.salt, prefixes: prefixes.collect() }
+            }
+        })
+    }
+}
+
+fn version_keys(range: &Range) -> Range {
+    let key = |micros: i64| match micros {
+        i64::MAX => i64::MAX,
+        _ => micros.clamp(0, i64::MAX >> NODE_BITS) << NODE_BITS,
     };
-    Ok(Plan { table, way, conditions, after: query.after })
+    Range { low: key(range.low), high: key(range.high) }
 }
 
-/// From the most to the least selective.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Cost {
-    Ids,
-    Tokens,
-    Patient,
-    Strings,
-    Walk,
-}
-
-impl Condition {
-    fn cost(&self) -> Cost {
-        match self {
-            Condition::Ids(_) => Cost::Ids,
-            Condition::Tokens(_) => Cost::Tokens,
-            Condition::Patients { .. } => Cost::Patient,
-            Condition::Strings(_) => Cost::Strings,
-            Condition::Versions(_) | Condition::Filters(_) | Condition::TokensOrFilters { .. } => {
-                Cost::Walk
-            }
+fn tokens(parameter: &Parameter, wanted: &[Token]) -> Condition {
+    let mut buffer = Vec::new();
+    let (mut tokens, mut filters) = (Vec::new(), Vec::new());
+    for form in wanted {
+        let key = form.key(parameter.spelling, &mut buffer) ^ parameter.salt;
+        if parameter.is_dominant || form.is_system() {
+            filters.push(key);
+        } else {
+            tokens.push(key);
         }
     }
-}
-
-fn way(best: Condition, rest: &mut Vec<Condition>) -> Way {
-    match best {
-        Condition::Ids(ids) => Way::Ids(ids),
-        Condition::Tokens(keys) => Way::Tokens(keys),
-        Condition::Strings(ranges) => Way::Strings(ranges),
-        Condition::Patients { keys, or_tokens } => match (keys.as_slice(), or_tokens.is_empty()) {
-            ([key], true) => Way::Patient(*key),
-            (_, _) => Way::Patients { keys, or_tokens },
-        },
-        other @ (Condition::Versions(_)
-        | Condition::Filters(_)
-        | Condition::TokensOrFilters { .. }) => {
-            rest.push(other);
-            Way::Walk
-        }
-    }
-}
-
-fn condition(clause: &Clause) -> Condition {
-    match clause {
-        Clause::Id(ids) => Condition::Ids(ids.clone()),
-        Clause::LastUpdated(ranges) => Condition::Versions(ranges.clone()),
-        Clause::Token(parameter, wanted) => {
-            use crate::parameter::token::Wanted;
-            let (mut tokens, mut filters) = (Vec::new(), Vec::new());
-            for wanted in wanted {
-                let is_filter = parameter.is_dominant || matches!(wanted, Wanted::System(_));
-                let keys = if is_filter { &mut filters } else { &mut tokens };
-                keys.push(wanted.key(parameter.salt));
-            }
-            match (tokens.is_empty(), filters.is_empty()) {
-                (_, true) => Condition::Tokens(tokens),
-                (true, false) => Condition::Filters(filters),
-                (false, false) => Condition::TokensOrFilters { tokens, filters },
-            }
-        }
-        Clause::Reference(parameter, wanted) => references(parameter, wanted),
-        Clause::Uri(parameter, wanted) => {
-            let keys = wanted.iter().map(|wanted| uri::key(parameter.salt, wanted)).collect();
-            if parameter.is_dominant { Condition::Filters(keys) } else { Condition::Tokens(keys) }
-        }
-        Clause::String(parameter, wanted) => Condition::Strings(StringRanges {
-            parameter_key: parameter.salt,
-            ranges: wanted
-                .iter()
-                .map(|prefix| (prefix.clone(), crate::parameter::string::after_prefix(prefix)))
-                .collect(),
-        }),
-    }
+    keys_of(Vec::new(), tokens, filters)
 }
 
 fn references(parameter: &Parameter, wanted: &[reference::Wanted]) -> Condition {
-    let (mut keys, mut or_tokens) = (Vec::new(), Vec::new());
-    for target in wanted.iter().flat_map(|wanted| wanted.targets(parameter)) {
-        match target.patient() {
-            Some(id) if parameter.is_patient => keys.push(crate::key::resource_key("Patient", id)),
-            Some(_) | None => or_tokens.push(target.key(parameter.salt)),
+    let (mut patients, mut tokens) = (Vec::new(), Vec::new());
+    for wanted in wanted {
+        match wanted {
+            reference::Wanted::Whole(_) => {
+                tokens.extend(wanted.keys().into_iter().map(|key| key ^ parameter.salt));
+            }
+            reference::Wanted::Local { kinds, id } => {
+                for kind in kinds {
+                    let key = resource_key(kind, id);
+                    if parameter.is_patient && *kind == "Patient" {
+                        patients.push(key);
+                    } else {
+                        tokens.push(key ^ parameter.salt);
+                    }
+                }
+            }
         }
     }
-    if keys.is_empty() {
-        Condition::Tokens(or_tokens)
-    } else {
-        Condition::Patients { keys, or_tokens }
+    keys_of(patients, tokens, Vec::new())
+}
+
+fn keys_of(patients: Vec<i64>, tokens: Vec<i64>, filters: Vec<i64>) -> Condition {
+    let (patients, tokens, filters) = (sorted(patients), sorted(tokens), sorted(filters));
+    Condition::Keys { patients, tokens, filters }
+}
+
+fn sorted<T: Ord>(mut values: Vec<T>) -> Vec<T> {
+    values.sort_unstable();
+    values.dedup();
+    values
+}
+
+/// How well a condition drives; the least is the best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Id,
+    OnePatient,
+    OneToken,
+    /// By how many keys there are to look up.
+    Indexed(usize),
+    Text,
+    NotIndexed,
+}
+
+impl Condition {
+    fn rank(&self) -> Rank {
+        match self {
+            Condition::Ids(_) => Rank::Id,
+            Condition::Strings { .. } => Rank::Text,
+            Condition::Keys { patients, tokens, filters } => {
+                match (patients.len(), tokens.len(), filters.len()) {
+                    (1, 0, 0) => Rank::OnePatient,
+                    (0, 1, 0) => Rank::OneToken,
+                    (0, 0, _) | (_, _, 1..) => Rank::NotIndexed,
+                    (patients, tokens, 0) => Rank::Indexed(patients.saturating_add(tokens)),
+                }
+            }
+        }
+    }
+}
+
+fn drive(mut conditions: Vec<Condition>) -> (Drive, Vec<Condition>) {
+    let best = conditions.iter().map(Condition::rank).enumerate().min_by_key(|(_, rank)| *rank);
+    match best {
+        None | Some((_, Rank::NotIndexed)) => (Drive::Walk { patient: None }, conditions),
+        Some((_, Rank::OneToken)) => {
+            let mut keys = Vec::new();
+            conditions.retain(|condition| match condition {
+                Condition::Keys { tokens, .. } if condition.rank() == Rank::OneToken => {
+                    keys.extend(tokens);
+                    false
+                }
+                Condition::Keys { .. } | Condition::Ids(_) | Condition::Strings { .. } => true,
+            });
+            (Drive::Tokens(sorted(keys)), conditions)
+        }
+        Some((place, Rank::Id | Rank::OnePatient | Rank::Indexed(_) | Rank::Text)) => {
+            let drive = match conditions.remove(place) {
+                Condition::Keys { patients, tokens, filters } => match patients.as_slice() {
+                    [patient] if tokens.is_empty() => Drive::Walk { patient: Some(*patient) },
+                    _ => Drive::Any(Condition::Keys { patients, tokens, filters }),
+                },
+                other => Drive::Any(other),
+            };
+            (drive, conditions)
+        }
     }
 }

@@ -51,6 +51,12 @@ impl Sql {
         join(conditions, " OR ", "FALSE")
     }
 
+    pub fn joined(pieces: Vec<Sql>, between: &'static str) -> Sql {
+        let mut pieces = pieces.into_iter();
+        let first = pieces.next().unwrap_or_default();
+        pieces.fold(first, |sql, next| sql.then(between).append(next))
+    }
+
     pub fn text(&self) -> String {
         let mut text = String::new();
         let mut number = 0;
@@ -91,11 +97,11 @@ impl Bind {
 }
 
 fn join(conditions: Vec<Sql>, between: &'static str, nothing: &'static str) -> Sql {
-    let mut conditions = conditions.into_iter();
-    let Some(first) = conditions.next() else { return Sql::text_of(nothing) };
-    let joined = conditions
-        .fold(Sql::text_of("(").append(first), |sql, next| sql.then(between).append(next));
-    joined.then(")")
+    match conditions.len() {
+        0 => Sql::text_of(nothing),
+        1 => Sql::joined(conditions, between),
+        _ => Sql::text_of("(").append(Sql::joined(conditions, between)).then(")"),
+    }
 }
 
 #[cfg(test)]

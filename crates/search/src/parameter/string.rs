@@ -1,139 +1,241 @@
-//! Strings: begin with what is asked for, whatever the case, the accents and the width (search.html#string).
+//! String parameters: a value that starts with the text, whatever its case, accents, punctuation and white space
+//! (search.html#string).
 
-use super::token::unescape;
-use crate::registry::Parameter;
-use fhir::definitions::r4;
+use crate::error::Error;
+use crate::program::End;
+use crate::query::text::unescape;
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
 
-/// What an index entry holds of a longer value. PostgreSQL's b-tree takes entries of up to 2,704 bytes.
-pub const ENTRY_BYTES_MAX: usize = 1_000;
+/// The types it reads.
+pub(crate) const KINDS: [&str; 4] = ["string", "markdown", "HumanName", "Address"];
 
-pub fn parse(text: &str) -> Result<String, &'static str> {
-    let value = normalise(&unescape(text));
-    if value.is_empty() {
-        return Err("a value is missing");
-    }
-    if value.len() > ENTRY_BYTES_MAX {
-        return Err("the value is longer than 1,000 bytes");
-    }
-    Ok(value)
-}
+/// Bytes of a value that are stored, and that a search may ask for: so nothing is cut off that could be asked. An index entry of
+/// PostgreSQL has room for 2,704.
+pub(crate) const LENGTH_MAX: usize = 2_000;
 
-/// Compatibility forms made one, case folded, accents dropped, white space collapsed.
-pub fn normalise(text: &str) -> String {
-    let folded = text
-        .nfkc()
-        .flat_map(char::to_lowercase)
-        .nfd()
-        .filter(|character| !is_combining_mark(*character));
-    let mut out = String::with_capacity(text.len());
-    let mut space = false;
-    for character in folded.nfc() {
-        if character.is_whitespace() {
-            space = !out.is_empty();
-        } else {
-            if space {
-                out.push(' ');
+/// Hands on each text of a value: of a name or an address, each of its parts.
+pub(crate) fn each<'a>(value: &'a Value, end: &End, mut visit: impl FnMut(&'a str)) {
+    let parts: &[&str] = match end.kind {
+        "HumanName" => &["text", "family", "given", "prefix", "suffix"],
+        "Address" => &["text", "line", "city", "district", "state", "postalCode", "country"],
+        _ => return value.as_str().into_iter().for_each(visit),
+    };
+    for part in parts {
+        match value.get(part) {
+            Some(Value::String(text)) => visit(text),
+            Some(Value::Array(items)) => {
+                items.iter().filter_map(Value::as_str).for_each(&mut visit)
             }
-            space = false;
-            out.push(character);
+            Some(_) | None => {}
         }
     }
-    out
 }
 
-/// The first string after all that begin with this one, in the order of code points; `None` when there is none.
-pub fn after_prefix(prefix: &str) -> Option<String> {
-    let mut characters: Vec<char> = prefix.chars().collect();
-    while let Some(last) = characters.pop() {
-        let next = match last {
-            '\u{D7FF}' => Some('\u{E000}'),
-            other => char::from_u32(u32::from(other) + 1),
-        };
-        if let Some(next) = next {
-            characters.push(next);
-            return Some(characters.into_iter().collect());
+/// Lower case, without accents, punctuation and superfluous white space; compatibility forms such as full width as the plain
+/// ones. Control characters are dropped, so the text fits into PostgreSQL.
+pub(crate) fn normalise(text: &str) -> String {
+    Normalised::new(text).text
+}
+
+struct Normalised {
+    text: String,
+    /// No more is added, lest a short character take the place of a long one that had none.
+    is_full: bool,
+    is_spaced: bool,
+}
+
+impl Normalised {
+    fn new(text: &str) -> Normalised {
+        let capacity = text.len().min(LENGTH_MAX);
+        let mut out =
+            Normalised { text: String::with_capacity(capacity), is_full: false, is_spaced: false };
+        // What is dropped is dropped before composing, so that what becomes neighbours is composed too.
+        if text.is_ascii() {
+            let letters = text.chars().filter(|character| !is_dropped(*character));
+            out.extend(letters.map(|character| character.to_ascii_lowercase()));
+        } else {
+            let letters = text.nfkd().filter(|character| !is_dropped(*character));
+            out.extend(letters.flat_map(char::to_lowercase).nfc());
+        }
+        out
+    }
+
+    fn extend(&mut self, characters: impl Iterator<Item = char>) {
+        for character in characters {
+            if self.is_full {
+                break;
+            }
+            self.push(character);
+        }
+    }
+
+    fn push(&mut self, character: char) {
+        if character.is_whitespace() {
+            self.is_spaced = true;
+            return;
+        }
+        if self.is_spaced && !self.text.is_empty() {
+            self.add(' ');
+        }
+        self.is_spaced = false;
+        match character {
+            'ß' => {
+                self.add('s');
+                self.add('s');
+            }
+            'ς' => self.add('σ'),
+            _ => self.add(character),
+        }
+    }
+
+    fn add(&mut self, character: char) {
+        self.is_full |= self.text.len() + character.len_utf8() > LENGTH_MAX;
+        if !self.is_full {
+            self.text.push(character);
+        }
+    }
+}
+
+fn is_dropped(character: char) -> bool {
+    is_punctuation(character)
+        || is_accent(character)
+        || (character.is_control() && !character.is_whitespace())
+}
+
+/// The marks of Latin, Greek and Cyrillic; those of other scripts tell words apart.
+fn is_accent(character: char) -> bool {
+    matches!(character, '\u{300}'..='\u{36f}' | '\u{1dc0}'..='\u{1dff}')
+}
+
+fn is_punctuation(character: char) -> bool {
+    match character {
+        '!' | '"' | '#' | '%' | '&' | '\'' | '(' | ')' | '*' | ',' | '-' | '.' | '/' | ':'
+        | ';' | '?' | '@' | '[' | '\\' | ']' | '_' | '{' | '}' => true,
+        // The middle dot of names, general punctuation, the marks of Chinese and Japanese.
+        '\u{b7}' | '\u{2010}'..='\u{2027}' | '\u{2030}'..='\u{205e}' => true,
+        '\u{3001}'..='\u{3003}' | '\u{3008}'..='\u{3011}' | '\u{30fb}' => true,
+        _ => false,
+    }
+}
+
+/// The normalised start of what is wanted.
+pub(crate) fn parse(text: &str, parameter: &'static str) -> Result<String, Error> {
+    let refuse = |reason: String| Error::Value { parameter: parameter.to_owned(), reason };
+    let text = unescape(text, parameter)?;
+    let wanted = Normalised::new(&text);
+    if wanted.is_full {
+        let reason = format!("a text of more than {LENGTH_MAX} bytes cannot be searched for");
+        return Err(refuse(reason));
+    }
+    if wanted.text.is_empty() {
+        return Err(refuse("there is nothing but punctuation to search for".to_owned()));
+    }
+    Ok(wanted.text)
+}
+
+/// The first text after all that start with `prefix`, in the order of code points; none when there is no such text.
+pub(crate) fn upper_bound(prefix: &str) -> Option<String> {
+    let mut bound = prefix.to_owned();
+    while let Some(last) = bound.pop() {
+        if let Some(next) = successor(last) {
+            bound.push(next);
+            return Some(bound);
         }
     }
     None
 }
 
-pub fn entries(parameter: &Parameter, resource: &Value, strings: &mut Vec<(i64, String)>) {
-    values(parameter, resource, &mut |value| {
-        let mut value = normalise(value);
-        if value.len() > ENTRY_BYTES_MAX {
-            let end =
-                (0..=ENTRY_BYTES_MAX).rev().find(|end| value.is_char_boundary(*end)).unwrap_or(0);
-            value.truncate(end);
-        }
-        if !value.is_empty() {
-            strings.push((parameter.salt, value));
-        }
-    });
-}
-
-pub fn holds(parameter: &Parameter, wanted: &[String], resource: &Value) -> bool {
-    let mut found = false;
-    values(parameter, resource, &mut |value| {
-        let value = normalise(value);
-        found |= wanted.iter().any(|wanted| value.starts_with(wanted));
-    });
-    found
-}
-
-const HUMAN_NAME: [&str; 5] = ["text", "family", "given", "prefix", "suffix"];
-const ADDRESS: [&str; 7] = ["text", "line", "city", "district", "state", "postalCode", "country"];
-
-fn values(parameter: &Parameter, resource: &Value, visit: &mut dyn FnMut(&str)) {
-    for path in parameter.program.paths() {
-        path.visit(resource, &mut |value| match r4().get(path.kind).name {
-            "HumanName" => parts(value, &HUMAN_NAME, visit),
-            "Address" => parts(value, &ADDRESS, visit),
-            _ => {
-                if let Some(text) = value.as_str() {
-                    visit(text);
-                }
-            }
-        });
-    }
-}
-
-fn parts(value: &Value, names: &[&str], visit: &mut dyn FnMut(&str)) {
-    for name in names {
-        match &value[*name] {
-            Value::String(text) => visit(text),
-            Value::Array(items) => items.iter().filter_map(Value::as_str).for_each(&mut *visit),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {}
-        }
+fn successor(character: char) -> Option<char> {
+    match character {
+        // The surrogates that follow are no characters.
+        '\u{d7ff}' => Some('\u{e000}'),
+        _ => u32::from(character).checked_add(1).and_then(char::from_u32),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{after_prefix, normalise};
+    use super::{LENGTH_MAX, each, normalise, parse, upper_bound};
+    use crate::program::End;
+    use proptest::prelude::*;
+    use serde_json::json;
 
-    #[test]
-    fn names_are_found_however_they_are_typed() {
-        for (text, expected) in [
-            ("  Müller   Ann ", "muller ann"),
-            ("ＷＡＮＧ", "wang"),
-            ("王小明", "王小明"),
-            ("Ångström", "angstrom"),
-            ("ﬁ", "fi"),
-        ] {
-            assert_eq!(normalise(text), expected);
-        }
+    fn check(text: &str, expected: &str) {
+        assert_eq!(normalise(text), expected);
     }
 
     #[test]
-    fn all_that_begin_with_a_prefix_come_before_its_bound() {
-        for prefix in ["a", "王", "\u{D7FF}", "a\u{10FFFF}"] {
-            let bound = after_prefix(prefix).unwrap();
-            assert!(bound.as_bytes() > prefix.as_bytes());
-            assert!(bound.as_bytes() > format!("{prefix}\u{10FFFF}\u{10FFFF}").as_bytes());
+    fn case_accents_punctuation_and_space_make_no_difference() {
+        check("  Ann-Marie \t O'Brien\n", "annmarie obrien");
+        check("Müller", "muller");
+        check("Mu\u{308}ller", "muller");
+        check("STRAẞE Straße", "strasse strasse");
+        check("Ὀδυσσεύς", "οδυσσευσ");
+        check("Ёлкин", "елкин");
+        check("Ａｎｎ　２", "ann 2");
+        check("王小明", "王小明");
+        check("阿·买提", "阿买提");
+        check("각", "각");
+        check("が", "が");
+        check("a\u{0}b\u{7f}", "ab");
+        check("...", "");
+    }
+
+    #[test]
+    fn every_part_of_a_name_is_found() {
+        let name =
+            json!({ "use": "official", "family": "A", "given": ["B", null, "C"], "period": {} });
+        let mut found = Vec::new();
+        each(&name, &End { kind: "HumanName", targets: &[], binding: None }, |text| {
+            found.push(text)
+        });
+        assert_eq!(found, ["A", "B", "C"]);
+    }
+
+    #[test]
+    fn a_wanted_text_has_bounds() {
+        assert_eq!(parse("Ann\\,", "name"), Ok("ann".to_owned()));
+        assert!(parse("--", "name").is_err());
+        assert!(parse(&"a".repeat(LENGTH_MAX), "name").is_ok());
+        assert!(parse(&"a".repeat(LENGTH_MAX + 1), "name").is_err());
+        assert!(parse(&"ﷺ".repeat(70), "name").is_err());
+    }
+
+    #[test]
+    fn the_upper_bound_is_the_next_text() {
+        assert_eq!(upper_bound("ab"), Some("ac".to_owned()));
+        assert_eq!(upper_bound("a\u{d7ff}"), Some("a\u{e000}".to_owned()));
+        assert_eq!(upper_bound("a\u{10ffff}"), Some("b".to_owned()));
+        assert_eq!(upper_bound("\u{10ffff}"), None);
+        assert_eq!(upper_bound("~"), Some("\u{7f}".to_owned()));
+    }
+
+    #[test]
+    fn a_long_value_is_found_by_whatever_may_be_asked() {
+        let value = "a".to_owned() + &"王".repeat(LENGTH_MAX);
+        let stored = normalise(&value);
+        assert!((LENGTH_MAX - 2..=LENGTH_MAX).contains(&stored.len()));
+        assert_eq!(parse(&stored, "name"), Ok(stored.clone()));
+        assert!(parse(&format!("{stored}王"), "name").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn what_starts_with_a_text_is_between_its_bounds(prefix in ".{1,3}", rest in ".{0,3}", other in ".{0,4}") {
+            let upper = upper_bound(&prefix);
+            let is_between = |text: &str| {
+                text >= prefix.as_str() && upper.as_deref().is_none_or(|upper| text < upper)
+            };
+            let starting = format!("{prefix}{rest}");
+            prop_assert!(is_between(&starting));
+            prop_assert_eq!(is_between(&other), other.starts_with(&prefix));
         }
-        assert_eq!(after_prefix("\u{10FFFF}"), None);
+
+        #[test]
+        fn normalising_twice_changes_nothing(text in ".{0,40}") {
+            let once = normalise(&text);
+            prop_assert_eq!(normalise(&once), once);
+        }
     }
 }

@@ -1,204 +1,360 @@
-//! Tokens: `system|code`, `code`, `|code`, `system|` (search.html#token).
+//! Token parameters (search.html#token).
+//!
+//! A coding is stored as `system|code`, as the code alone, as the system alone, and as `|code` when it has no system.
+//! Codes are compared without regard to case, as search.html asks when in doubt; identifiers exactly, as
+//! datatypes.html#Identifier asks; numbers and addresses of a ContactPoint without their punctuation.
 
-use crate::extract::Keys;
-use crate::key::value_key;
-use crate::path::{Path, Program};
-use crate::registry::Parameter;
+use crate::error::Error;
+use crate::key::hash;
+use crate::program::End;
+use crate::query::text::{split, unescape};
 use fhir::definitions::r4;
 use serde_json::Value;
 
-/// What a search asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// `code`: with any system or none.
-    Code(String),
+const BOOLEAN_SYSTEM: &str = "http://hl7.org/fhir/special-values";
+
+/// The types it reads.
+pub(crate) const KINDS: [&str; 9] = [
+    "CodeableConcept",
+    "Coding",
+    "Identifier",
+    "ContactPoint",
+    "code",
+    "boolean",
+    "string",
+    "uri",
+    "id",
+];
+
+/// How the codes of a parameter are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spelling {
+    Exact,
+    Folded,
+    Contact,
+}
+
+/// What is stored of a value, and what can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form<T> {
+    /// `code`: whatever its system.
+    Code(T),
     /// `system|code`
-    Coding { system: String, code: String },
-    /// `|code`
-    WithoutSystem(String),
-    /// `system|`
-    System(String),
+    Coded { system: T, code: T },
+    /// `|code`: without a system.
+    NoSystem(T),
+    /// `system|`: whatever its code.
+    System(T),
+}
+
+/// Asked for; the code is spelt as stored ones are.
+pub(crate) type Wanted = Form<String>;
+
+/// Hands on the forms of a value.
+pub(crate) fn each<'a>(value: &'a Value, end: &End, mut visit: impl FnMut(Form<&'a str>)) {
+    match end.kind {
+        "CodeableConcept" => {
+            let codings = value.get("coding").and_then(Value::as_array);
+            for coding in codings.into_iter().flatten() {
+                forms(property(coding, "system"), property(coding, "code"), &mut visit);
+            }
+        }
+        "Coding" => forms(property(value, "system"), property(value, "code"), &mut visit),
+        "Identifier" | "ContactPoint" => {
+            forms(property(value, "system"), property(value, "value"), &mut visit);
+        }
+        "boolean" => {
+            if let Some(is_true) = value.as_bool() {
+                truth(is_true, visit);
+            }
+        }
+        "code" => bound_code(value, end, &mut visit),
+        _ => forms(None, value.as_str(), &mut visit),
+    }
+}
+
+pub(crate) fn truth<'a>(is_true: bool, mut visit: impl FnMut(Form<&'a str>)) {
+    forms(Some(BOOLEAN_SYSTEM), Some(if is_true { "true" } else { "false" }), &mut visit);
+}
+
+fn property<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
+    value.get(name).and_then(Value::as_str)
+}
+
+fn forms<'a>(
+    system: Option<&'a str>,
+    code: Option<&'a str>,
+    visit: &mut impl FnMut(Form<&'a str>),
+) {
+    let system = system.filter(|system| !system.is_empty());
+    let code = code.filter(|code| !code.is_empty());
+    if let Some(system) = system {
+        visit(Form::System(system));
+    }
+    let Some(code) = code else { return };
+    visit(Form::Code(code));
+    match system {
+        Some(system) => visit(Form::Coded { system, code }),
+        None => visit(Form::NoSystem(code)),
+    }
+}
+
+/// A `code` says no system: its value set does, and rarely has more than one for a code.
+fn bound_code<'a>(value: &'a Value, end: &End, visit: &mut impl FnMut(Form<&'a str>)) {
+    let Some(code) = value.as_str().filter(|code| !code.is_empty()) else { return };
+    let value_set = end.binding.and_then(|url| r4().value_set(url));
+    let systems = value_set.into_iter().flat_map(|set| set.codes.iter());
+    let mut has_system = false;
+    visit(Form::Code(code));
+    for (system, _) in systems.filter(|(_, codes)| codes.contains(code)) {
+        has_system = true;
+        visit(Form::System(system));
+        visit(Form::Coded { system, code });
+    }
+    if !has_system {
+        visit(Form::NoSystem(code));
+    }
+}
+
+impl Spelling {
+    /// Of all the ends of a parameter: exact, unless all agree that it need not be.
+    pub(crate) fn of(ends: &[&End]) -> Spelling {
+        let are =
+            |kinds: &[&str]| !ends.is_empty() && ends.iter().all(|end| kinds.contains(&end.kind));
+        if are(&["code", "boolean", "Coding", "CodeableConcept"]) {
+            Spelling::Folded
+        } else if are(&["ContactPoint"]) {
+            Spelling::Contact
+        } else {
+            Spelling::Exact
+        }
+    }
+
+    fn spell(self, code: &str, out: &mut Vec<u8>) {
+        let mut push = |character: char| {
+            out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        };
+        match self {
+            Spelling::Exact => out.extend_from_slice(code.as_bytes()),
+            Spelling::Folded if code.is_ascii() => {
+                out.extend(code.bytes().map(|byte| byte.to_ascii_lowercase()));
+            }
+            Spelling::Folded => code.chars().flat_map(char::to_lowercase).for_each(push),
+            Spelling::Contact => {
+                // An e-mail or web address has punctuation that counts.
+                let is_address = code.contains(['@', ':']);
+                code.chars()
+                    .filter(|character| is_address || !" -().\u{a0}/".contains(*character))
+                    .flat_map(char::to_lowercase)
+                    .for_each(&mut push);
+            }
+        }
+    }
+
+    fn spelt(self, code: &str) -> String {
+        let mut out = Vec::with_capacity(code.len());
+        self.spell(code, &mut out);
+        String::from_utf8(out).unwrap_or_default()
+    }
+}
+
+impl<T: AsRef<str>> Form<T> {
+    /// `buffer` is only there to be used again. The first byte keeps the forms apart, 0xFF is in no UTF-8.
+    pub(crate) fn key(&self, spelling: Spelling, buffer: &mut Vec<u8>) -> i64 {
+        buffer.clear();
+        match self {
+            Form::Code(code) => {
+                buffer.push(0);
+                spelling.spell(code.as_ref(), buffer);
+            }
+            Form::Coded { system, code } => {
+                buffer.push(1);
+                buffer.extend_from_slice(system.as_ref().as_bytes());
+                buffer.push(0xff);
+                spelling.spell(code.as_ref(), buffer);
+            }
+            Form::NoSystem(code) => {
+                buffer.push(2);
+                spelling.spell(code.as_ref(), buffer);
+            }
+            Form::System(system) => {
+                buffer.push(3);
+                buffer.extend_from_slice(system.as_ref().as_bytes());
+            }
+        }
+        hash(buffer)
+    }
+
+    /// A system alone is shared by many resources, whatever the parameter.
+    pub(crate) fn is_system(&self) -> bool {
+        matches!(self, Form::System(_))
+    }
+
+    /// Whatever the system of its code.
+    pub(crate) fn code(&self) -> Option<&str> {
+        match self {
+            Form::Code(code) | Form::Coded { code, .. } | Form::NoSystem(code) => {
+                Some(code.as_ref())
+            }
+            Form::System(_) => None,
+        }
+    }
 }
 
 impl Wanted {
-    pub fn parse(text: &str) -> Result<Wanted, &'static str> {
-        let Some((system, code)) = split(text) else {
-            return if text.is_empty() {
-                Err("a value is missing")
-            } else {
-                Ok(Wanted::Code(unescape(text)))
-            };
-        };
-        match (unescape(system), unescape(code)) {
-            (system, code) if system.is_empty() && code.is_empty() => Err("a value is missing"),
-            (system, code) if system.is_empty() => Ok(Wanted::WithoutSystem(code)),
-            (system, code) if code.is_empty() => Ok(Wanted::System(system)),
-            (system, code) => Ok(Wanted::Coding { system, code }),
-        }
-    }
-
-    pub fn key(&self, salt: i64) -> i64 {
-        match self {
-            Wanted::Code(code) => value_key(salt, &["code", code]),
-            Wanted::Coding { system, code } => value_key(salt, &["coding", system, code]),
-            Wanted::WithoutSystem(code) => value_key(salt, &["bare", code]),
-            Wanted::System(system) => value_key(salt, &["system", system]),
-        }
-    }
-
-    fn is(&self, token: &Token) -> bool {
-        match self {
-            Wanted::Code(code) => token.code == code,
-            Wanted::Coding { system, code } => {
-                token.code == code && token.systems.contains(&system.as_str())
+    pub(crate) fn matches(&self, found: &Form<&str>, spelling: Spelling) -> bool {
+        match (self, found) {
+            (Form::Code(wanted), Form::Code(code)) => *wanted == spelling.spelt(code),
+            (Form::NoSystem(wanted), Form::NoSystem(code)) => *wanted == spelling.spelt(code),
+            (Form::System(wanted), Form::System(system)) => wanted == system,
+            (Form::Coded { system, code }, Form::Coded { system: found_system, code: found }) => {
+                system == found_system && *code == spelling.spelt(found)
             }
-            Wanted::WithoutSystem(code) => token.code == code && !token.has_own_system,
-            Wanted::System(system) => token.systems.contains(&system.as_str()),
+            (Form::Code(_) | Form::NoSystem(_) | Form::System(_) | Form::Coded { .. }, _) => false,
         }
     }
 }
 
-/// At the first `|` that is not escaped.
-fn split(text: &str) -> Option<(&str, &str)> {
-    let mut escaped = false;
-    for (place, character) in text.char_indices() {
-        match character {
-            '\\' if !escaped => escaped = true,
-            '|' if !escaped => return Some((text.get(..place)?, text.get(place + 1..)?)),
-            _ => escaped = false,
+/// `code`, `system|code`, `|code` or `system|`.
+pub(crate) fn parse(
+    text: &str,
+    parameter: &'static str,
+    spelling: Spelling,
+) -> Result<Wanted, Error> {
+    let refuse =
+        |reason: &str| Error::Value { parameter: parameter.to_owned(), reason: reason.to_owned() };
+    let parts: Vec<String> =
+        split(text, '|').take(3).map(|part| unescape(part, parameter)).collect::<Result<_, _>>()?;
+    let wanted = match parts.as_slice() {
+        [code] => Form::Code(spelling.spelt(code)),
+        [system, code] if system.is_empty() => Form::NoSystem(spelling.spelt(code)),
+        [system, code] if code.is_empty() => Form::System(system.clone()),
+        [system, code] => Form::Coded { system: system.clone(), code: spelling.spelt(code) },
+        _ => {
+            return Err(refuse(
+                "there is more than one `|`; write `\\|` where it belongs to the value",
+            ));
         }
-    }
-    None
-}
-
-/// `\,`, `\|`, `\$` and `\\` stand for what follows the backslash (search.html#escaping).
-pub(crate) fn unescape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            '\\' => out.extend(characters.next()),
-            other => out.push(other),
-        }
-    }
-    out
-}
-
-/// A token of a resource.
-struct Token<'a> {
-    /// Its own system; for a `code`, which has none, those of the value set it is bound to.
-    systems: Vec<&'a str>,
-    has_own_system: bool,
-    code: &'a str,
-}
-
-/// Parameters whose values are shared by much of the table: an index would find too much to be of use.
-const DOMINANT: [&str; 12] = [
-    "_profile",
-    "_security",
-    "_tag",
-    "active",
-    "category",
-    "class",
-    "gender",
-    "intent",
-    "language",
-    "priority",
-    "status",
-    "type",
-];
-
-pub fn is_dominant(code: &str, program: &Program) -> bool {
-    let is_small = |path: &Path| matches!(r4().get(path.kind).name, "code" | "boolean");
-    DOMINANT.contains(&code) || program.paths().iter().all(is_small)
-}
-
-pub fn entries(parameter: &Parameter, resource: &Value, keys: &mut Keys) {
-    let salt = parameter.salt;
-    tokens(parameter, resource, &mut |token| {
-        let code = value_key(salt, &["code", token.code]);
-        keys.add(parameter.is_dominant, code);
-        if !token.has_own_system {
-            keys.add(parameter.is_dominant, value_key(salt, &["bare", token.code]));
-        }
-        for system in &token.systems {
-            keys.add(parameter.is_dominant, value_key(salt, &["coding", system, token.code]));
-            keys.add(true, value_key(salt, &["system", system]));
-        }
-    });
-}
-
-pub fn holds(parameter: &Parameter, wanted: &[Wanted], resource: &Value) -> bool {
-    let mut found = false;
-    tokens(parameter, resource, &mut |token| {
-        found |= wanted.iter().any(|wanted| wanted.is(&token))
-    });
-    found
-}
-
-fn tokens(parameter: &Parameter, resource: &Value, visit: &mut dyn FnMut(Token)) {
-    match &parameter.program {
-        Program::Paths(paths) => {
-            for path in paths {
-                path.visit(resource, &mut |value| read(path, value, visit));
-            }
-        }
-        Program::IsTrue(paths) => {
-            let mut is_true = false;
-            for path in paths {
-                path.visit(resource, &mut |value| is_true |= *value != Value::Bool(false));
-            }
-            let code = if is_true { "true" } else { "false" };
-            visit(Token { systems: Vec::new(), has_own_system: false, code });
-        }
-    }
-}
-
-fn read(path: &Path, value: &Value, visit: &mut dyn FnMut(Token)) {
-    match r4().get(path.kind).name {
-        "CodeableConcept" => {
-            for coding in value["coding"].as_array().into_iter().flatten() {
-                pair(coding, "code", visit);
-            }
-        }
-        "Coding" => pair(value, "code", visit),
-        "Identifier" => pair(value, "value", visit),
-        "ContactPoint" => {
-            if let Some(code) = value["value"].as_str() {
-                visit(Token { systems: Vec::new(), has_own_system: false, code });
-            }
-        }
-        _ => primitive(path, value, visit),
-    }
-}
-
-fn pair(value: &Value, property: &str, visit: &mut dyn FnMut(Token)) {
-    let system = value["system"].as_str();
-    if let Some(code) = value[property].as_str() {
-        visit(Token {
-            systems: system.into_iter().collect(),
-            has_own_system: system.is_some(),
-            code,
-        });
-    }
-}
-
-fn primitive(path: &Path, value: &Value, visit: &mut dyn FnMut(Token)) {
-    let text;
-    let code = match value {
-        Value::String(code) => code,
-        Value::Bool(true) => "true",
-        Value::Bool(false) => "false",
-        Value::Number(number) => {
-            text = number.to_string();
-            &text
-        }
-        Value::Null | Value::Array(_) | Value::Object(_) => return,
     };
-    let set = path.binding.and_then(|url| r4().value_set(url));
-    let systems = set.map_or_else(Vec::new, |set| {
-        let with_code = set.codes.iter().filter(|(_, codes)| codes.contains(code));
-        with_code.map(|(system, _)| *system).collect()
-    });
-    visit(Token { systems, has_own_system: false, code });
+    match wanted.code() {
+        Some("") => Err(refuse("a value is missing; use code, system|code, |code or system|")),
+        Some(_) | None => Ok(wanted),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Form, Spelling, Wanted, each, parse};
+    use crate::program::End;
+    use serde_json::{Value, json};
+
+    const GENDER: &str = "http://hl7.org/fhir/administrative-gender";
+
+    fn end(kind: &'static str) -> End {
+        End {
+            kind,
+            targets: &[],
+            binding: Some("http://hl7.org/fhir/ValueSet/administrative-gender"),
+        }
+    }
+
+    /// Whether the text finds the value.
+    fn check(kind: &'static str, value: &Value, text: &str, expected: bool) {
+        let end = end(kind);
+        let spelling = Spelling::of(&[&end]);
+        let wanted = parse(text, "x", spelling).unwrap();
+        let (mut by_text, mut by_key) = (false, false);
+        let mut buffer = Vec::new();
+        let key = wanted.key(spelling, &mut buffer);
+        each(value, &end, |form| {
+            by_text |= wanted.matches(&form, spelling);
+            by_key |= form.key(spelling, &mut buffer) == key;
+        });
+        assert_eq!((by_text, by_key), (expected, expected), "{kind} {value} {text}");
+    }
+
+    #[test]
+    fn a_coding_is_found_by_system_and_code() {
+        let coding = json!({ "system": "http://a.test", "code": "B" });
+        for (text, expected) in [
+            ("b", true),
+            ("B", true),
+            ("http://a.test|b", true),
+            ("http://a.test|", true),
+            ("|b", false),
+            ("http://A.test|b", false),
+            ("http://a.test|c", false),
+            ("http://c.test|b", false),
+            ("http://c.test|", false),
+        ] {
+            check("Coding", &coding, text, expected);
+            check("CodeableConcept", &json!({ "coding": [{}, coding] }), text, expected);
+        }
+        check("Coding", &json!({ "code": "B" }), "|b", true);
+        check("Coding", &json!({ "code": "B" }), "b", true);
+        check("CodeableConcept", &json!({ "text": "b" }), "b", false);
+    }
+
+    #[test]
+    fn an_identifier_is_found_letter_for_letter() {
+        let identifier = json!({ "system": "urn:a", "value": "Ab|c" });
+        check("Identifier", &identifier, "urn:a|Ab\\|c", true);
+        check("Identifier", &identifier, "Ab\\|c", true);
+        check("Identifier", &identifier, "ab\\|c", false);
+    }
+
+    #[test]
+    fn a_code_has_the_system_of_its_value_set() {
+        check("code", &json!("male"), &format!("{GENDER}|male"), true);
+        check("code", &json!("male"), &format!("{GENDER}|"), true);
+        check("code", &json!("male"), "MALE", true);
+        check("code", &json!("male"), "|male", false);
+        check("code", &json!("none-of-these"), "|none-of-these", true);
+    }
+
+    #[test]
+    fn truth_is_a_code() {
+        check("boolean", &json!(true), "true", true);
+        check("boolean", &json!(true), "http://hl7.org/fhir/special-values|true", true);
+        check("boolean", &json!(false), "true", false);
+    }
+
+    #[test]
+    fn a_contact_is_found_without_its_punctuation() {
+        let phone = json!({ "system": "phone", "value": "+86 (10) 6532-1234" });
+        check("ContactPoint", &phone, "+861065321234", true);
+        check("ContactPoint", &phone, "phone|+86-10-65321234", true);
+        check("ContactPoint", &phone, "+86106532", false);
+        let email = json!({ "system": "email", "value": "Ann.B@a.test" });
+        check("ContactPoint", &email, "ann.b@a.test", true);
+        check("ContactPoint", &email, "annb@a.test", false);
+    }
+
+    #[test]
+    fn what_says_nothing_is_refused() {
+        for text in ["|", "a|b|c", "a\\", "--"] {
+            assert!(parse(text, "x", Spelling::Contact).is_err(), "{text}");
+        }
+        let escaped = Wanted::Coded { system: "a|b".to_owned(), code: "c".to_owned() };
+        assert_eq!(parse("a\\|b|c", "x", Spelling::Exact), Ok(escaped));
+        assert_eq!(parse("a|", "x", Spelling::Exact), Ok(Form::System("a".to_owned())));
+    }
+
+    #[test]
+    fn no_form_is_taken_for_another() {
+        let mut buffer = Vec::new();
+        let mut key = |form: Form<&str>| form.key(Spelling::Exact, &mut buffer);
+        let keys = [
+            key(Form::Code("a|b")),
+            key(Form::Coded { system: "a", code: "b" }),
+            key(Form::NoSystem("a|b")),
+            key(Form::System("a|b")),
+            key(Form::Code("b")),
+            key(Form::NoSystem("b")),
+        ];
+        let mut distinct = keys.to_vec();
+        distinct.sort_unstable();
+        distinct.dedup();
+        assert_eq!(distinct.len(), keys.len());
+    }
 }

@@ -1,35 +1,50 @@
-//! URIs: equal to the letter (search.html#uri).
+//! URI parameters: the whole text, letter for letter (search.html#uri). A canonical is found with and without its version.
 
-use super::token::unescape;
-use crate::extract::Keys;
-use crate::key::value_key;
-use crate::registry::Parameter;
+use crate::error::Error;
+use crate::key::hash;
+use crate::program::End;
+use crate::query::text::unescape;
 use serde_json::Value;
 
-pub fn parse(text: &str) -> Result<String, &'static str> {
-    if text.is_empty() { Err("a value is missing") } else { Ok(unescape(text)) }
-}
+/// The types it reads.
+pub(crate) const KINDS: [&str; 4] = ["uri", "canonical", "url", "oid"];
 
-pub fn key(salt: i64, uri: &str) -> i64 {
-    value_key(salt, &["uri", uri])
-}
-
-pub fn entries(parameter: &Parameter, resource: &Value, keys: &mut Keys) {
-    for path in parameter.program.paths() {
-        path.visit(resource, &mut |value| {
-            if let Some(uri) = value.as_str() {
-                keys.add(parameter.is_dominant, key(parameter.salt, uri));
-            }
-        });
+pub(crate) fn each<'a>(value: &'a Value, end: &End, mut visit: impl FnMut(&'a str)) {
+    let Some(text) = value.as_str().filter(|text| !text.is_empty()) else { return };
+    if let Some((url, _)) = text.split_once('|').filter(|(url, _)| !url.is_empty())
+        && end.kind == "canonical"
+    {
+        visit(url);
     }
+    visit(text);
 }
 
-pub fn holds(parameter: &Parameter, wanted: &[String], resource: &Value) -> bool {
-    let mut found = false;
-    for path in parameter.program.paths() {
-        path.visit(resource, &mut |value| {
-            found |= value.as_str().is_some_and(|uri| wanted.iter().any(|wanted| wanted == uri));
-        });
+pub(crate) fn key(text: &str) -> i64 {
+    hash(text.as_bytes())
+}
+
+pub(crate) fn parse(text: &str, parameter: &'static str) -> Result<String, Error> {
+    unescape(text, parameter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::each;
+    use crate::program::End;
+    use serde_json::{Value, json};
+
+    fn check(kind: &'static str, value: &Value, expected: &[&str]) {
+        let mut found = Vec::new();
+        each(value, &End { kind, targets: &[], binding: None }, |text| found.push(text));
+        assert_eq!(found, expected);
     }
-    found
+
+    #[test]
+    fn only_a_canonical_has_a_version() {
+        check("uri", &json!("http://x.test/a|1"), &["http://x.test/a|1"]);
+        check("canonical", &json!("http://x.test/a|1"), &["http://x.test/a", "http://x.test/a|1"]);
+        check("canonical", &json!("|1"), &["|1"]);
+        check("uri", &json!(""), &[]);
+        check("uri", &json!(1), &[]);
+    }
 }
