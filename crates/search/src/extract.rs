@@ -177,9 +177,7 @@ pub(crate) fn each_reference<'a>(
         walk.each(resource, |value| {
             reference::each(value, &walk.end, base_url, |target| {
                 let is_allowed = match target {
-                    Target::Local { kind, .. } => {
-                        parameter.targets.is_empty() || parameter.targets.contains(&kind)
-                    }
+                    Target::Local { kind, .. } => parameter.targets.contains(&kind),
                     Target::Whole(_) => true,
                 };
                 if is_allowed {

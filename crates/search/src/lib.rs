@@ -6,6 +6,9 @@ pub mod extract;
 mod holds;
 pub mod key;
 pub mod lock;
+
+#[cfg(test)]
+mod agreement;
 mod parameter;
 pub mod plan;
 mod program;

@@ -5,7 +5,7 @@
 
 use crate::date::Range;
 use crate::error::Error;
-use crate::key::resource_key;
+use crate::key::{resource_key, version_key_at};
 use crate::parameter::token::Wanted as Token;
 use crate::parameter::{last_updated, reference, string, uri};
 use crate::query::{Clause, Query, Wanted};
@@ -51,9 +51,6 @@ pub(crate) struct Prefix {
     pub(crate) low: String,
     pub(crate) high: Option<String>,
 }
-
-/// The bits of a version key below its microseconds.
-const NODE_BITS: u32 = 11;
 
 pub fn plan(query: &Query, grant: &Grant) -> Result<Plan, Error> {
     match grant.restriction() {
@@ -111,10 +108,7 @@ impl Clause {
 }
 
 fn version_keys(range: &Range) -> Range {
-    let key = |micros: i64| match micros {
-        i64::MAX => i64::MAX,
-        _ => micros.clamp(0, i64::MAX >> NODE_BITS) << NODE_BITS,
-    };
+    let key = |micros| if micros == i64::MAX { i64::MAX } else { version_key_at(micros) };
     Range { low: key(range.low), high: key(range.high) }
 }
 

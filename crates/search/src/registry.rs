@@ -16,7 +16,7 @@ pub struct Parameter {
     pub code: &'static str,
     pub kind: ParameterKind,
     pub(crate) program: Program,
-    /// The types that a reference may point at; empty is any.
+    /// The types that a reference may point at.
     pub targets: Vec<&'static str>,
     pub(crate) salt: i64,
     pub(crate) is_dominant: bool,
@@ -175,8 +175,12 @@ fn rule(definition: &SearchParameter, program: &Program) -> Rule {
 }
 
 /// Those of the definition that the elements allow: `patient` of many types has Group as a target, and only patients as values.
+/// A definition without targets means any.
 fn targets(definition: &SearchParameter, program: &Program) -> Vec<&'static str> {
     let is_met = |target: &&'static str| program.walks().iter().any(|walk| allows(walk, target));
+    if definition.targets.is_empty() && definition.kind == ParameterKind::Reference {
+        return r4().resources().map(|resource| resource.name).filter(is_met).collect();
+    }
     definition.targets.iter().copied().filter(is_met).collect()
 }
 
@@ -239,6 +243,7 @@ mod tests {
         assert_eq!(find("AllergyIntolerance", "patient").unwrap().targets, ["Patient"]);
         assert_eq!(find("DeviceUseStatement", "patient").unwrap().targets, ["Patient", "Group"]);
         assert_eq!(find("Encounter", "subject").unwrap().targets, ["Group", "Patient"]);
+        assert!(find("RequestGroup", "instantiates-canonical").unwrap().targets.len() > 100);
     }
 
     #[test]
