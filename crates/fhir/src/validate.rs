@@ -83,7 +83,13 @@ impl Walk {
     }
 
     /// A resource: not contained, or contained in `container`.
-    fn resource(&mut self, owner: &'static Type, value: &Value, place: &Place, container: Option<&Value>) {
+    fn resource(
+        &mut self,
+        owner: &'static Type,
+        value: &Value,
+        place: &Place,
+        container: Option<&Value>,
+    ) {
         let Value::Object(properties) = value else {
             return self.error(Code::Structure, place, "a resource must be a JSON object");
         };
@@ -108,7 +114,13 @@ impl Walk {
     }
 
     /// The properties of a resource, a data type or a group against its elements.
-    fn object(&mut self, owner: &'static Type, properties: &Map<String, Value>, place: &Place, around: Around) {
+    fn object(
+        &mut self,
+        owner: &'static Type,
+        properties: &Map<String, Value>,
+        place: &Place,
+        around: Around,
+    ) {
         if place.depth() > DEPTH_MAX {
             return self.error(Code::TooCostly, place, "nested too deeply");
         }
@@ -125,7 +137,9 @@ impl Walk {
             let children = self.definitions.get(kind.id);
             let is_sibling = bare.len() != name.len();
             if is_sibling && children.kind != Kind::Primitive {
-                let text = format!("`{bare}` is no primitive: its id and extensions belong inside it, not in `{name}`");
+                let text = format!(
+                    "`{bare}` is no primitive: its id and extensions belong inside it, not in `{name}`"
+                );
                 self.error(Code::Structure, &place.property(name), text);
                 continue;
             }
@@ -144,11 +158,22 @@ impl Walk {
             } else {
                 (Some(value), None)
             };
-            self.element(owner, element, kind, Item { value, sibling }, &place.property(bare), around);
+            self.element(
+                owner,
+                element,
+                kind,
+                Item { value, sibling },
+                &place.property(bare),
+                around,
+            );
         }
         for element in owner.elements.iter().filter(|element| element.min > 0) {
             if !seen.iter().any(|(other, _)| std::ptr::eq(*other, element)) {
-                let name = if element.is_choice { format!("{}[x]", element.name) } else { element.name.to_owned() };
+                let name = if element.is_choice {
+                    format!("{}[x]", element.name)
+                } else {
+                    element.name.to_owned()
+                };
                 let text = format!("`{name}` is missing; {} must have it", owner.name);
                 self.error(Code::Required, place, text);
             }
@@ -160,7 +185,8 @@ impl Walk {
         known.sort_by_key(|known| (damerau_levenshtein(known, name), *known));
         known.truncate(3);
         let name: String = name.chars().take(64).collect();
-        let text = format!("`{name}` is no element of {}; did you mean {}?", owner.name, known.join(", "));
+        let text =
+            format!("`{name}` is no element of {}; did you mean {}?", owner.name, known.join(", "));
         self.error(Code::Structure, place, text);
     }
 
@@ -175,8 +201,13 @@ impl Walk {
         around: Around,
     ) {
         if !element.is_repeating() {
-            if item.value.is_some_and(Value::is_array) || item.sibling.is_some_and(Value::is_array) {
-                return self.error(Code::Structure, place, "only one value can be there, not an array");
+            if item.value.is_some_and(Value::is_array) || item.sibling.is_some_and(Value::is_array)
+            {
+                return self.error(
+                    Code::Structure,
+                    place,
+                    "only one value can be there, not an array",
+                );
             }
             return self.item(owner, element, kind, item, place, around);
         }
@@ -193,7 +224,11 @@ impl Walk {
         }
         if element.max.is_some_and(|max| u32::try_from(length).is_ok_and(|length| length > max)) {
             let most = element.max.unwrap_or_default();
-            self.error(Code::Structure, place, format!("{length} values where at most {most} can be"));
+            self.error(
+                Code::Structure,
+                place,
+                format!("{length} values where at most {most} can be"),
+            );
         }
         for index in 0..length {
             let present = |value: &&Value| !value.is_null();
@@ -269,7 +304,11 @@ impl Walk {
                 }
             }
             Some(_) => {
-                self.error(Code::Structure, place, "what stands in the property with `_` must be an object with id or extension");
+                self.error(
+                    Code::Structure,
+                    place,
+                    "what stands in the property with `_` must be an object with id or extension",
+                );
             }
         }
         let Some(value) = value else { return false };
@@ -300,7 +339,11 @@ impl Walk {
     ) {
         // ele-1
         if properties.keys().all(|name| name == "id" || name == "_id") {
-            self.error(Code::Invariant, place, "there must be something in it beside an id; leave it out");
+            self.error(
+                Code::Invariant,
+                place,
+                "there must be something in it beside an id; leave it out",
+            );
         }
         self.object(children, properties, place, around);
         match kind.code {
@@ -317,10 +360,17 @@ impl Walk {
 
     /// ext-1: a value or extensions, not both.
     fn extension(&mut self, properties: &Map<String, Value>, place: &Place) {
-        let has_value = properties.keys().any(|name| name.trim_start_matches('_').starts_with("value"));
+        let has_value =
+            properties.keys().any(|name| name.trim_start_matches('_').starts_with("value"));
         match (has_value, properties.contains_key("extension")) {
-            (true, true) => self.error(Code::Invariant, place, "an extension has a value or extensions, not both"),
-            (false, false) => self.error(Code::Invariant, place, "an extension must have a value or extensions"),
+            (true, true) => self.error(
+                Code::Invariant,
+                place,
+                "an extension has a value or extensions, not both",
+            ),
+            (false, false) => {
+                self.error(Code::Invariant, place, "an extension must have a value or extensions")
+            }
             (true, false) | (false, true) => {}
         }
     }
@@ -329,12 +379,17 @@ impl Walk {
     fn nested(&mut self, element: &Element, value: &Value, place: &Place, around: Around) {
         let kind = value["resourceType"].as_str().unwrap_or_default();
         let Some(owner) = self.definitions.resource(kind) else {
-            let text = format!("must be a resource; its resourceType `{kind}` is not one of FHIR R4");
+            let text =
+                format!("must be a resource; its resourceType `{kind}` is not one of FHIR R4");
             return self.error(Code::Structure, place, text);
         };
         match element.name {
             "contained" if around.is_contained => {
-                self.error(Code::Invariant, place, "dom-2: a contained resource cannot contain others");
+                self.error(
+                    Code::Invariant,
+                    place,
+                    "dom-2: a contained resource cannot contain others",
+                );
             }
             "contained" => self.resource(owner, value, place, Some(around.root)),
             _ => self.resource(owner, value, place, None),
@@ -367,7 +422,9 @@ mod tests {
     /// The issues as `place: text`.
     fn issues(value: &Value) -> Vec<String> {
         let issues = resource(value).into_iter();
-        issues.map(|issue| format!("{}: {}", issue.expression.unwrap_or_default(), issue.text)).collect()
+        issues
+            .map(|issue| format!("{}: {}", issue.expression.unwrap_or_default(), issue.text))
+            .collect()
     }
 
     fn check(mut properties: Value, expected: &[&str]) {
@@ -397,7 +454,10 @@ mod tests {
 
     #[test]
     fn structure_is_checked() {
-        check(json!({ "genderr": "male" }), &["Patient.genderr: `genderr` is no element of Patient; did you mean gender"]);
+        check(
+            json!({ "genderr": "male" }),
+            &["Patient.genderr: `genderr` is no element of Patient; did you mean gender"],
+        );
         check(json!({ "name": { "family": "x" } }), &["Patient.name: several values can be there"]);
         check(json!({ "gender": ["male"] }), &["Patient.gender: only one value"]);
         check(json!({ "name": [] }), &["Patient.name: an empty array"]);
@@ -405,21 +465,38 @@ mod tests {
         check(json!({ "name": [{}] }), &["Patient.name[0]: there must be something"]);
         check(json!({ "name": ["x"] }), &["Patient.name[0]: must be a JSON object: a HumanName"]);
         check(json!({ "_name": [{ "id": "x" }] }), &["Patient._name: `name` is no primitive"]);
-        check(json!({ "_birthDate": { "id": "x" } }), &["Patient.birthDate: there must be a value or an extension"]);
+        check(
+            json!({ "_birthDate": { "id": "x" } }),
+            &["Patient.birthDate: there must be a value or an extension"],
+        );
         check(json!({ "link": [{ "type": "refer" }] }), &["Patient.link[0]: `other` is missing"]);
         check(
             json!({ "deceasedBoolean": true, "deceasedDateTime": "2020" }),
             &["Patient.deceasedDateTime: only one of deceasedBoolean and deceasedDateTime"],
         );
-        check(json!({ "communication": [{ "language": { "text": "x" }, "resourceType": "x" }] }), &["Patient.communication[0].resourceType"]);
+        check(
+            json!({ "communication": [{ "language": { "text": "x" }, "resourceType": "x" }] }),
+            &["Patient.communication[0].resourceType"],
+        );
     }
 
     #[test]
     fn values_are_checked() {
         check(json!({ "active": "true" }), &["Patient.active: must be true or false"]);
-        check(json!({ "birthDate": "2023-02-30" }), &["Patient.birthDate: `2023-02-30` is not a date"]);
-        check(json!({ "gender": "f" }), &["Patient.gender: `f` is not in the value set http://hl7.org/fhir/ValueSet/administrative-gender; it has: female, male, other, unknown"]);
-        check(json!({ "multipleBirthInteger": 1.5 }), &["Patient.multipleBirthInteger: `1.5` is not a whole number"]);
+        check(
+            json!({ "birthDate": "2023-02-30" }),
+            &["Patient.birthDate: `2023-02-30` is not a date"],
+        );
+        check(
+            json!({ "gender": "f" }),
+            &[
+                "Patient.gender: `f` is not in the value set http://hl7.org/fhir/ValueSet/administrative-gender; it has: female, male, other, unknown",
+            ],
+        );
+        check(
+            json!({ "multipleBirthInteger": 1.5 }),
+            &["Patient.multipleBirthInteger: `1.5` is not a whole number"],
+        );
         check(json!({ "id": "a_b" }), &["Patient.id: `a_b` is not an id"]);
         check(json!({ "language": " x" }), &["Patient.language"]);
         check(json!({ "name": [{ "family": "" }] }), &["Patient.name[0].family: an empty string"]);
@@ -427,21 +504,50 @@ mod tests {
 
     #[test]
     fn extensions_references_and_contained_resources_are_checked() {
-        check(json!({ "extension": [{ "url": "urn:x" }] }), &["Patient.extension[0]: an extension must have"]);
-        check(json!({ "extension": [{ "valueString": "x" }] }), &["Patient.extension[0]: `url` is missing"]);
-        check(json!({ "generalPractitioner": [{ "reference": "Patient/1" }] }), &["Patient.generalPractitioner[0].reference: points at a Patient"]);
-        check(json!({ "managingOrganization": { "reference": "#none" } }), &["Patient.managingOrganization.reference: nothing contained"]);
+        check(
+            json!({ "extension": [{ "url": "urn:x" }] }),
+            &["Patient.extension[0]: an extension must have"],
+        );
+        check(
+            json!({ "extension": [{ "valueString": "x" }] }),
+            &["Patient.extension[0]: `url` is missing"],
+        );
+        check(
+            json!({ "generalPractitioner": [{ "reference": "Patient/1" }] }),
+            &["Patient.generalPractitioner[0].reference: points at a Patient"],
+        );
+        check(
+            json!({ "managingOrganization": { "reference": "#none" } }),
+            &["Patient.managingOrganization.reference: nothing contained"],
+        );
         let contained = |inner: Value| json!({ "contained": [inner], "managingOrganization": { "reference": "#o" } });
-        check(contained(json!({ "resourceType": "Organization", "id": "o", "name": "x", "meta": { "versionId": "1" } })), &["Patient.contained[0]: dom-4"]);
-        check(contained(json!({ "resourceType": "Practitioner", "id": "o" })), &["Patient.managingOrganization.reference: points at a Practitioner"]);
-        check(json!({ "contained": [{ "resourceType": "Organization", "id": "o", "name": "x" }] }), &["Patient.contained[0]: dom-3"]);
-        check(json!({ "contained": [{ "resourceType": "Nothing" }] }), &["Patient.contained[0]: must be a resource"]);
+        check(
+            contained(
+                json!({ "resourceType": "Organization", "id": "o", "name": "x", "meta": { "versionId": "1" } }),
+            ),
+            &["Patient.contained[0]: dom-4"],
+        );
+        check(
+            contained(json!({ "resourceType": "Practitioner", "id": "o" })),
+            &["Patient.managingOrganization.reference: points at a Practitioner"],
+        );
+        check(
+            json!({ "contained": [{ "resourceType": "Organization", "id": "o", "name": "x" }] }),
+            &["Patient.contained[0]: dom-3"],
+        );
+        check(
+            json!({ "contained": [{ "resourceType": "Nothing" }] }),
+            &["Patient.contained[0]: must be a resource"],
+        );
     }
 
     #[test]
     fn invariants_are_held() {
         check(json!({ "contact": [{ "gender": "male" }] }), &["Patient.contact[0]: pat-1: "]);
-        check(json!({ "name": [{ "period": { "start": "2021", "end": "2020" } }] }), &["Patient.name[0].period: per-1: "]);
+        check(
+            json!({ "name": [{ "period": { "start": "2021", "end": "2020" } }] }),
+            &["Patient.name[0].period: per-1: "],
+        );
     }
 
     #[test]
@@ -471,7 +577,13 @@ mod tests {
 
     #[test]
     fn what_is_no_resource_says_so() {
-        for value in [json!(null), json!([]), json!({}), json!({ "resourceType": "Resource" }), json!({ "resourceType": 5 })] {
+        for value in [
+            json!(null),
+            json!([]),
+            json!({}),
+            json!({ "resourceType": "Resource" }),
+            json!({ "resourceType": 5 }),
+        ] {
             assert_eq!(resource(&value).len(), 1, "{value}");
         }
     }

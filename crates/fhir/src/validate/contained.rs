@@ -27,9 +27,16 @@ pub(super) fn check(walk: &mut Walk, resource: &Value, place: &Place, around: Ar
     for (index, inner) in contained.iter().enumerate() {
         let mut points_out = false;
         references::visit(inner, &mut |_, text| points_out |= text == "#");
+        let kind = inner["resourceType"].as_str().unwrap_or_default();
+        // What is no resource was refused already.
+        if walk.definitions.resource(kind).is_none() {
+            continue;
+        }
         let id = inner["id"].as_str().unwrap_or_default();
         if !named.contains(id) && !points_out {
-            let text = format!("dom-3: nothing refers to the contained resource `#{id}`, and it does not refer to `#`");
+            let text = format!(
+                "dom-3: nothing refers to the contained resource `#{id}`, and it does not refer to `#`"
+            );
             walk.error(Code::Invariant, &place.index(index), text);
         }
     }

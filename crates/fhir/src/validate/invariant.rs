@@ -24,7 +24,9 @@ static COMPILED: LazyLock<HashMap<usize, Expression>> = LazyLock::new(|| {
         r4().types().flat_map(|owner| &owner.elements).flat_map(|element| &element.constraints);
     of_types
         .chain(of_elements)
-        .filter(|constraint| !NATIVE.contains(&constraint.key) && !DEFECTIVE.contains(&constraint.key))
+        .filter(|constraint| {
+            !NATIVE.contains(&constraint.key) && !DEFECTIVE.contains(&constraint.key)
+        })
         .filter_map(|constraint| Some((address(constraint), parse(constraint.expression).ok()?)))
         .collect()
 });
@@ -35,7 +37,8 @@ fn address(constraint: &Constraint) -> usize {
 
 /// No invariant of the definitions asks for the time.
 pub(super) fn context(resource: Node<'_>) -> Context<'_> {
-    static EPOCH: LazyLock<Option<DateTime>> = LazyLock::new(|| DateTime::parse("1970-01-01T00:00:00Z"));
+    static EPOCH: LazyLock<Option<DateTime>> =
+        LazyLock::new(|| DateTime::parse("1970-01-01T00:00:00Z"));
     Context::new(Some(resource), *EPOCH)
 }
 
@@ -48,11 +51,23 @@ pub(super) fn of_type(walk: &mut Walk, owner: &Type, node: Node, context: &Conte
     }
 }
 
-pub(super) fn of_element(walk: &mut Walk, element: &Element, node: Node, context: &Context, place: &Place) {
+pub(super) fn of_element(
+    walk: &mut Walk,
+    element: &Element,
+    node: Node,
+    context: &Context,
+    place: &Place,
+) {
     check(walk, &element.constraints, node, context, place);
 }
 
-fn check(walk: &mut Walk, constraints: &[Constraint], node: Node, context: &Context, place: &Place) {
+fn check(
+    walk: &mut Walk,
+    constraints: &[Constraint],
+    node: Node,
+    context: &Context,
+    place: &Place,
+) {
     for constraint in constraints {
         let Some(expression) = COMPILED.get(&address(constraint)) else { continue };
         // What cannot be evaluated on this value refuses nothing.
@@ -76,13 +91,17 @@ mod tests {
 
     #[test]
     fn every_invariant_is_compiled_or_checked_natively() {
-        let of_elements = r4().types().flat_map(|owner| &owner.elements).flat_map(|element| &element.constraints);
+        let of_elements =
+            r4().types().flat_map(|owner| &owner.elements).flat_map(|element| &element.constraints);
         let all = r4().types().flat_map(|owner| &owner.constraints).chain(of_elements);
         for constraint in all {
-            let is_excused = NATIVE.contains(&constraint.key) || DEFECTIVE.contains(&constraint.key);
+            let is_excused =
+                NATIVE.contains(&constraint.key) || DEFECTIVE.contains(&constraint.key);
             assert!(
                 is_excused || COMPILED.contains_key(&address(constraint)),
-                "{}: {}", constraint.key, constraint.expression
+                "{}: {}",
+                constraint.key,
+                constraint.expression
             );
         }
     }
