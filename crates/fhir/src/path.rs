@@ -16,6 +16,10 @@ pub mod node;
 mod operators;
 mod parser;
 pub mod pattern;
+#[cfg(test)]
+mod probe;
+#[cfg(test)]
+mod properties;
 pub mod quantity;
 pub mod syntax;
 pub mod temporal;
@@ -137,8 +141,46 @@ impl fmt::Display for Expression {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::context::Context;
+    use super::node::Node;
+    use super::{holds, parse};
     use crate::definitions::r4;
+    use serde_json::json;
+
+    fn check_holds(expression: &str, property: &str, expected: bool) {
+        let resource = json!({
+            "resourceType": "Observation",
+            "subject": {"display": "Ann"},
+            "valueQuantity": {"value": 1},
+            "dataAbsentReason": {"text": "x"},
+        });
+        let root = Node::root(&resource).unwrap();
+        let (_, kind) = root.definition().property(property).unwrap();
+        let node = Node::new(resource.get(property), None, kind.id);
+        let context = Context::new(Some(root), None);
+        let expression = parse(expression).unwrap();
+        assert_eq!(holds(&expression, node, &context), Ok(expected), "{expression}");
+    }
+
+    #[test]
+    fn an_invariant_holds_when_it_is_true() {
+        check_holds("value > 0", "valueQuantity", true);
+        check_holds("value > 1", "valueQuantity", false);
+        check_holds("code > 'a'", "valueQuantity", false);
+        check_holds(
+            "%resource.dataAbsentReason.empty() or %resource.value.empty()",
+            "subject",
+            false,
+        );
+        check_holds("%resource.value is Quantity and %context.display.exists()", "subject", true);
+    }
+
+    #[test]
+    fn an_invariant_that_asks_about_nothing_is_told_no() {
+        check_holds("reference.startsWith('#').not()", "subject", true);
+        check_holds("reference is string implies reference > 5", "subject", true);
+        check_holds("reference.matches('x')", "subject", false);
+    }
 
     #[test]
     fn every_expression_of_the_standard_is_read() {

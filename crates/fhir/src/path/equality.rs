@@ -186,3 +186,36 @@ fn same_tree(
         (left, right) => left == right,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::probe::check;
+
+    #[test]
+    fn equality_is_by_value_and_order() {
+        check("1 = 1.0", "true");
+        check("(1 | 2) = (2 | 1)", "false");
+        check("(1 | 2) ~ (2 | 1)", "true");
+        check("{} = 1", "");
+        check("{} ~ {}", "true");
+        check("'Ann  B' ~ 'ann b'", "true");
+        check("name = name", "true");
+        check("name.first() = name.last()", "false");
+        check("name ~ name.skip(1).combine(name.first())", "true");
+        check("1 = '1'", "false");
+    }
+
+    #[test]
+    fn dates_and_quantities_may_leave_it_open() {
+        check("birthDate = @1974-12", "");
+        check("birthDate = @1974-12-25", "true");
+        check("birthDate ~ @1974-12", "false");
+        check("Observation.value = 120.5 'mm[Hg]'", "true");
+        check("Observation.value > 16 'kPa'", "true");
+        check("Observation.value = 120.5 'kg'", "");
+        check("extension.value = 7 years", "true");
+        check("1 year ~ 1 'a'", "true");
+        check("1 year = 1 'a'", "");
+        check("4 'g' ~ 4040 'mg'", "true");
+    }
+}

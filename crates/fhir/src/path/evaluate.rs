@@ -426,3 +426,80 @@ pub(super) fn conforms(node: Node, url: &str) -> Option<bool> {
     let kind = r4().id(name).filter(|id| r4().get(*id).kind != Kind::Group)?;
     Some(is_kind(node.kind(), kind))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::probe::{check, fails};
+
+    #[test]
+    fn logic_has_three_values() {
+        check("true and {}", "");
+        check("false and {}", "false");
+        check("{} or true", "true");
+        check("{} or false", "");
+        check("{} implies true", "true");
+        check("{} xor true", "");
+        check("name.first() and true", "true");
+        fails("name and true", "2 items where one is expected");
+    }
+
+    #[test]
+    fn what_is_decided_is_not_evaluated_further() {
+        check("false and (1 | 2)", "false");
+        check("true or (1 | 2)", "true");
+        check("iif(true, 1, (1 | 2).single())", "1");
+    }
+
+    #[test]
+    fn types_are_told_apart() {
+        check("gender is code", "true");
+        check("gender is string", "true");
+        check("gender.ofType(string)", "");
+        check("active is Boolean", "false");
+        check("active is boolean", "true");
+        check("true is Boolean", "true");
+        check("true is boolean", "false");
+        check("extension.value is Quantity", "true");
+        check("extension.value is Age", "true");
+        check("Patient is System.Patient", "false");
+        check("(1 | 'a' | 1.5).ofType(Integer)", "1");
+        fails("gender is strnig", "there is no type `strnig`");
+        fails("gender.as(strnig)", "there is no type `strnig`");
+    }
+
+    #[test]
+    fn variables_are_known() {
+        check("name.first().select(%resource.id | %rootResource.id | %context.id)", "p1");
+        check(
+            "%`vs-x` | %`ext-y` | %ucum",
+            "http://hl7.org/fhir/ValueSet/x, http://hl7.org/fhir/StructureDefinition/y, http://unitsofmeasure.org",
+        );
+        fails("%nothing", "there is no variable %nothing");
+    }
+
+    #[test]
+    fn an_index_is_a_place() {
+        check("name.given[1]", "Bo");
+        check("name.given[5]", "");
+        check("name.given[-1]", "");
+        check("name.select($index)", "0, 1");
+        fails("name['a']", "an index has to be an Integer");
+    }
+
+    #[test]
+    fn work_is_bounded() {
+        let many = "(1|2|3|4|5|6|7|8|9)";
+        let nested = format!(
+            "{many}.select({many}.select({many}.select({many}.select({many}.select({many})))))"
+        );
+        fails(&nested, "too much work");
+        fails(
+            &format!(
+                "{many}.aggregate($total & $total & $total & $total & $total & $total & $total & $total, 'aaaaaaaaaaaaaaaa')"
+            ),
+            "too much work",
+        );
+        check("repeat($this).count()", "1");
+        fails("'a'.repeat($this & 'a')", "too much work");
+    }
+}

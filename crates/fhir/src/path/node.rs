@@ -193,3 +193,43 @@ fn items(value: &Value) -> &[Value] {
         other => std::slice::from_ref(other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::probe::{check, fails};
+
+    #[test]
+    fn children_are_found_with_their_siblings() {
+        check("name.given", "Ann, Bo");
+        check("Patient.name.given.extension.value", "x");
+        check("birthDate.id", "b");
+        check("Patient.name[1].given", "");
+        check("Observation.value.code", "mm[Hg]");
+        check("Observation.valueQuantity", "");
+        check("deceased.extension.value", "true");
+        check("deceased.hasValue()", "false");
+    }
+
+    #[test]
+    fn a_type_at_the_start_is_the_focus_when_it_fits() {
+        check("Patient.id", "p1");
+        check("DomainResource.id", "p1");
+        check("Encounter.id", "");
+        check("$this.Patient", "");
+    }
+
+    #[test]
+    fn contained_resources_have_their_own_type() {
+        check("contained.name", "Clinic");
+        check("contained is Organization", "true");
+        check("contained.type().name", "Organization");
+    }
+
+    #[test]
+    fn every_child_is_a_child_and_a_descendant() {
+        check("name[0].children()", "usual, Ann, Bo");
+        check("name.descendants().count()", "8");
+        check("birthDate.children()", "b");
+        fails("descendants().single()", "items where one is expected");
+    }
+}

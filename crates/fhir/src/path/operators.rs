@@ -133,3 +133,40 @@ fn shift<'a>(
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::probe::{check, fails};
+
+    #[test]
+    fn numbers_are_computed_exactly() {
+        check("0.1 + 0.2", "0.3");
+        check("1 / 4", "0.25");
+        check("7 div 2", "3");
+        check("-7 mod 2", "-1");
+        check("1 / 0", "");
+        check("2147483647 + 1", "");
+        check("(-2147483647 - 1) div -1", "");
+        check("7000000000000000000000000000.0 * 100", "");
+    }
+
+    #[test]
+    fn dates_move_by_durations() {
+        check("birthDate + 7 days", "1975-01-01");
+        check("@2020-01-31 + 1 month", "2020-02-29");
+        check("@T23:30 + 1 hour", "00:30");
+        check("@9999 + 1 year", "");
+        fails("birthDate + 1 'mo'", "no duration of the calendar");
+        fails("birthDate * 2 days", "only take + and -");
+    }
+
+    #[test]
+    fn types_without_an_order_are_an_error() {
+        check("'a' < 'b'", "true");
+        check("{} < 1", "");
+        check("birthDate < @1974-12-25T10:00", "");
+        fails("1 < 'a'", "cannot compare Integer and String");
+        fails("name.first() < 1", "cannot compare HumanName and Integer");
+        fails("'a' - 'b'", "cannot - String and String");
+    }
+}

@@ -87,3 +87,29 @@ fn number_boundary(number: Decimal, side: Side, digits: i32) -> Option<Decimal> 
     edge.rescale(digits);
     Some(edge)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::path::probe::{check, fails};
+
+    #[test]
+    fn numbers_reach_half_a_digit_further() {
+        check(
+            "1.587.lowBoundary() | 1.587.highBoundary(2) | (-1.587).lowBoundary(2)",
+            "1.58650000, 1.59, -1.59",
+        );
+        check(
+            "1.lowBoundary(0) | 120.highBoundary(2) | 1.5 'cm'.lowBoundary(2)",
+            "0, 120.50, 1.45 'cm'",
+        );
+        check("1.587.lowBoundary(-1) | 1.587.lowBoundary(99)", "");
+        check("1.58700.precision() | birthDate.precision() | @T10:30.precision()", "5, 8, 4");
+        fails("'a'.lowBoundary()", "have boundaries");
+    }
+
+    #[test]
+    fn units_are_comparable_when_they_measure_the_same() {
+        check("1 'cm'.comparable(1 '[in_i]')", "true");
+        check("1 'cm'.comparable(1 's')", "false");
+    }
+}

@@ -44,3 +44,17 @@ impl<'a> Evaluator<'_, 'a> {
         Ok(kept)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::path::probe::check;
+
+    #[test]
+    fn collections_are_put_together() {
+        check("1.union(1 | 2)", "1, 2");
+        check("1.combine(1 | 2)", "1, 1, 2");
+        check("(1 | 2 | 3).intersect(3 | 2)", "2, 3");
+        check("1.combine(1 | 2).exclude(2)", "1, 1");
+        check("name.given | name.family", "Ann, Bo, Cy");
+    }
+}

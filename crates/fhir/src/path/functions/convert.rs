@@ -180,3 +180,38 @@ fn quantity_of(text: &str) -> Option<Quantity> {
     };
     Some(Quantity { value: plain_decimal(number)?, unit })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::path::probe::{check, fails};
+
+    #[test]
+    fn values_become_others() {
+        check("'1'.toInteger() | '1.5'.toDecimal() | 'T'.toBoolean()", "1, 1.5, true");
+        check("'1.0'.toInteger() | 'x'.toDecimal() | 'x'.toBoolean()", "");
+        check("'.5'.toDecimal() | '1e3'.toDecimal()", "");
+        check(
+            "'2020-02'.toDate() | @2020-01-01T10:00.toDate() | '25'.toTime()",
+            "2020-02, 2020-01-01",
+        );
+        check(
+            "'1 wk'.toQuantity() | '1 week'.toQuantity() | '1.5 \\'mg\\''.toQuantity()",
+            "1 week, 1.5 'mg'",
+        );
+        check("1.toQuantity() | '2 \\'g\\''.toQuantity('mg')", "1 '1', 2000 'mg'");
+        check("'x'.convertsToDate()", "false");
+        check("{}.convertsToDate()", "");
+        fails("('1' | '2').toInteger()", "2 items where one is expected");
+    }
+
+    #[test]
+    fn texts_show_the_digits_that_were_written() {
+        check("Observation.value.value.toString()", "120.50");
+        check("1.50.toString() | true.toString() | @T10:30.toString()", "1.50, true, 10:30");
+        check(
+            "1 week.toString() | 2 days.toString() | 3 'mg'.toString()",
+            "1 week, 2 days, 3 'mg'",
+        );
+        check("name.first().toString()", "");
+    }
+}

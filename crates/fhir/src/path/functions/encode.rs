@@ -150,3 +150,33 @@ fn from_json(text: &str) -> String {
     result.push_str(rest);
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::path::probe::{check, fails};
+
+    #[test]
+    fn codings_go_both_ways() {
+        for format in ["base64", "urlbase64", "hex"] {
+            check(&format!("'é?_d'.encode('{format}').decode('{format}')"), "é?_d");
+        }
+        for format in ["html", "json"] {
+            check(&format!("'\"1<2\" & é'.escape('{format}').unescape('{format}')"), "\"1<2\" & é");
+        }
+        check(
+            "'a'.encode('hex') | 'test'.encode('base64') | '<'.escape('html')",
+            "61, dGVzdA==, &lt;",
+        );
+    }
+
+    #[test]
+    fn what_is_not_coded_is_nothing() {
+        check(
+            "'6'.decode('hex') | 'zz'.decode('hex') | 'ff'.decode('hex') | '?'.decode('base64')",
+            "",
+        );
+        check("'&x; &amp;lt; \\\\u00'.unescape('html')", "&x; &lt; \\u00");
+        check("'\\\\u0041\\\\u00é\\\\q'.unescape('json')", "A\\u00é\\q");
+        fails("'a'.encode('rot13')", "`encode` does not know `rot13`");
+    }
+}

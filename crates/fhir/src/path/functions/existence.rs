@@ -88,3 +88,29 @@ impl<'a> Evaluator<'_, 'a> {
         Ok(Collection::boolean(self.distinct(input)?.len() == count))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::path::probe::{check, fails};
+
+    #[test]
+    fn existence_is_asked_in_many_ways() {
+        check("name.exists(use = 'old')", "true");
+        check("name.where(use = 'x').empty()", "true");
+        check("name.all(given.exists())", "false");
+        check("photo.all(false)", "true");
+        check("(true | false).allTrue()", "false");
+        check("(true | false).anyFalse()", "true");
+        check("{}.allTrue()", "true");
+        fails("name.allTrue()", "all items have to be Booleans");
+    }
+
+    #[test]
+    fn sets_are_compared() {
+        check("(1 | 2).subsetOf(1 | 2 | 3)", "true");
+        check("(1 | 2).supersetOf(1 | 3)", "false");
+        check("(1 | 1.0 | '1' | '1').count()", "2");
+        check("name.given.combine(name.given).isDistinct()", "false");
+        check("name.given.combine(name.given).distinct()", "Ann, Bo");
+    }
+}

@@ -176,3 +176,51 @@ fn kind_named_in(reference: &str) -> Option<&str> {
     let _id = parts.next()?;
     parts.next().filter(|name| r4().resource(name).is_some())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::path::probe::{check, fails};
+
+    #[test]
+    fn extensions_are_found_by_url() {
+        check("extension('http://example.org/age').value.value", "7");
+        check("name.given.extension('u').value | extension('none')", "x");
+    }
+
+    #[test]
+    fn references_are_followed_where_they_can_be() {
+        check("managingOrganization.resolve().name", "Clinic");
+        check("generalPractitioner.resolve().active", "false");
+        check("generalPractitioner.resolve().ofType(Practitioner).count()", "2");
+        check("link.other.resolve() is Patient", "true");
+        check("link.other.resolve().id", "");
+        check("'https://example.org/fhir/Observation/o1/_history/1'.resolve().status", "final");
+        check("'Observation/o1'.resolve().status", "final");
+        check("'#nobody'.resolve() | 'no/type'.resolve() | 'é'.resolve()", "");
+        check("'#'.resolve().id", "p1");
+    }
+
+    #[test]
+    fn values_are_told_from_extensions() {
+        check("birthDate.hasValue() | deceased.hasValue() | name.hasValue()", "true, false");
+        check("birthDate.getValue() + 1 day", "1974-12-26");
+        check("deceased.getValue()", "");
+    }
+
+    #[test]
+    fn codes_are_looked_up_in_enumerated_sets() {
+        check("gender.memberOf('http://hl7.org/fhir/ValueSet/administrative-gender')", "true");
+        check(
+            "name.first().use.memberOf('http://hl7.org/fhir/ValueSet/administrative-gender|4.0.1')",
+            "false",
+        );
+        check("gender.memberOf('http://example.org/unknown')", "");
+    }
+
+    #[test]
+    fn types_of_the_standard_are_conformed_to() {
+        check("conformsTo('http://hl7.org/fhir/StructureDefinition/DomainResource')", "true");
+        check("conformsTo('http://hl7.org/fhir/StructureDefinition/Person')", "false");
+        fails("conformsTo('http://example.org/profile')", "knows the types of FHIR only");
+    }
+}

@@ -98,3 +98,27 @@ fn place(item: &Item) -> Option<*const Value> {
     let node = item.node()?;
     node.value().or(node.sibling()).map(std::ptr::from_ref)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::path::probe::{check, fails};
+
+    #[test]
+    fn subsets_keep_their_order() {
+        check("(1 | 2 | 3).skip(1)", "2, 3");
+        check("(1 | 2 | 3).take(2)", "1, 2");
+        check("(1 | 2 | 3).take(-1)", "");
+        check("(1 | 2 | 3).tail().first()", "2");
+        check("(1 | 2 | 3).last()", "3");
+        check("{}.single()", "");
+        fails("(1 | 2).single()", "2 items where one is expected");
+        fails("(1 | 2).skip('a')", "has to be an Integer");
+    }
+
+    #[test]
+    fn repeat_ends() {
+        check("name.repeat('x')", "x");
+        fails("1.repeat($this + 1)", "too much work");
+        check("repeat(contained | name).count()", "4");
+    }
+}

@@ -116,8 +116,39 @@ impl<'a> Evaluator<'_, 'a> {
 
 fn power(base: Decimal, exponent: Decimal) -> Option<Decimal> {
     if exponent.fract().is_zero() {
-        return base.checked_powi(exponent.to_i64()?);
+        return base.checked_powi(exponent.to_i64()?).map(|power| power.normalize());
     }
     let exponent = exponent.checked_mul(logarithm(base)?)?;
     exponential(exponent).map(|power| power.round_dp(APPROXIMATE_DIGITS))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::path::probe::{check, fails};
+
+    #[test]
+    fn numbers_are_rounded() {
+        check("(-1.5).ceiling() | 1.5.floor() | (-1.5).truncate()", "-1, 1");
+        check(
+            "2.5.round() | 3.14159.round(3) | (-5).abs() | (-5.5 'mg').abs()",
+            "3, 3.142, 5, 5.5 'mg'",
+        );
+        check("99999999999.5.floor()", "");
+        fails("1.5.round(-1)", "no negative precision");
+        fails("'a'.abs()", "only numbers and quantities");
+    }
+
+    #[test]
+    fn curves_have_their_values() {
+        check("0.exp() = 1 and 1.ln() = 0 and 81.sqrt() = 9 and 16.log(2) = 4", "true");
+        check("2.power(3) | 2.5.power(2) | 2.power(-1)", "8, 6.25, 0.5");
+        check("4.power(0.5) = 2", "true");
+    }
+
+    #[test]
+    fn what_has_no_value_is_nothing() {
+        check("(-1).sqrt() | (-1).ln() | 0.ln() | (-1).power(0.5) | 0.power(-1)", "");
+        check("1000.exp() | 10.power(100) | 10.5.power(1000000) | 2.log(1)", "");
+        check("(-1000).exp() = 0", "true");
+    }
 }

@@ -68,3 +68,17 @@ impl<'a> Evaluator<'_, 'a> {
         Ok(keyed.into_iter().map(|(_, item)| item).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::path::probe::{check, fails};
+
+    #[test]
+    fn items_are_sorted_by_keys() {
+        check("(3 | 1 | 2).sort()", "1, 2, 3");
+        check("('a' | 'c' | 'b').sort(-$this)", "c, b, a");
+        check("name.sort(-family).use", "usual, old");
+        check("(1 | 'a' | @2020 | true).sort()", "true, 1, 2020, a");
+        fails("name.sort()", "have no order");
+    }
+}

@@ -220,3 +220,39 @@ fn substitute(result: &mut String, substitution: &str, captures: &Captures) {
     }
     result.push_str(rest);
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::path::probe::{check, fails};
+
+    #[test]
+    fn characters_are_counted_not_bytes() {
+        check("'aé漢'.length() | 'aé漢'.indexOf('漢') | 'x'.indexOf('y')", "3, 2, -1");
+        check("'aé漢z'.substring(1, 2) | 'aé漢z'.substring(3)", "é漢, z");
+        check("'ab'.substring(2) | 'ab'.substring(-1) | 'ab'.substring(0, -1)", "");
+        check("'é漢'.toChars()", "é, 漢");
+        check("'ab'.substring({})", "");
+    }
+
+    #[test]
+    fn texts_are_searched_and_changed() {
+        check("'abc'.contains('b') and 'abc'.startsWith('') and 'abc'.endsWith('c')", "true");
+        check("'aXbX'.replace('X', '--') | 'ab'.replace('', '-')", "a--b--, -a-b-");
+        check("'a,b,,c'.split(',').join('+') | 'ab'.split('')", "a+b++c, ab");
+        check("' a '.trim() | 'é'.upper()", "a, É");
+        check("birthDate.startsWith('1974')", "true");
+        fails("1.startsWith('1')", "a text is expected");
+        fails("name.given.upper()", "2 items where one is expected");
+    }
+
+    #[test]
+    fn regular_expressions_match_parts() {
+        check("'a\\nb'.matches('a.b') and 'abc'.matches('^b').not()", "true");
+        check("'abc'.matchesFull('b') | 'abc'.matchesFull('a.c')", "false, true");
+        check("'2020-12'.replaceMatches('([0-9]+)-([0-9]+)', '$2/$1')", "12/2020");
+        check("'ab'.replaceMatches('b', '$$9$x')", "a$$x");
+        check("'ab'.replaceMatches('', 'x') | 'ab'.matches('a' & 'b').toString()", "ab, true");
+        fails("'a'.matches('(')", "no regular expression");
+        fails("'a'.matches('((a{500}){500}){500}')", "no regular expression");
+    }
+}

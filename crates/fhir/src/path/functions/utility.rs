@@ -72,3 +72,39 @@ impl<'a> Evaluator<'_, 'a> {
         Ok(Collection::Many(found))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::path::probe::{check, fails};
+
+    #[test]
+    fn one_branch_is_chosen() {
+        check("iif(active, 'a', 'b')", "a");
+        check("iif({}, 'a')", "");
+        check("name.first().iif(use = 'usual', given, family)", "Ann, Bo");
+        fails("iif('a', 1, 2)", "has to be a Boolean");
+        fails("name.iif(true, 1)", "2 items where one is expected");
+    }
+
+    #[test]
+    fn totals_are_carried_along() {
+        check("(1 | 2 | 3).aggregate($this + $total, 0)", "6");
+        check("(1 | 2 | 3).aggregate(iif($total.empty(), $this, $this + $total))", "6");
+        check("(1 | 2).aggregate($total | $index)", "0, 1");
+    }
+
+    #[test]
+    fn time_is_what_it_is_said_to_be() {
+        check("now()", "2026-01-02T03:04:05.678+08:00");
+        check("today()", "2026-01-02");
+        check("timeOfDay()", "03:04:05.678");
+    }
+
+    #[test]
+    fn not_takes_one_item() {
+        check("active.not()", "false");
+        check("{}.not()", "");
+        check("0.not()", "false");
+        fails("(1 | 2).not()", "2 items where one is expected");
+    }
+}
