@@ -37,6 +37,7 @@ pub struct Extractor {
 impl Extractor {
     /// `base_url` is without a slash at the end.
     pub fn new(base_url: &str) -> Extractor {
+        registry::warm();
         Extractor { base_url: base_url.trim_end_matches('/').to_owned() }
     }
 

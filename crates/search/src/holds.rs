@@ -30,7 +30,7 @@ impl Clause {
                 holds = moment.is_some_and(|moment| last_updated::meets(ranges, &moment));
             }
             Wanted::Tokens(wanted) => each_token(parameter, resource, |form| {
-                holds |= wanted.iter().any(|wanted| wanted.matches(&form, parameter.spelling));
+                holds = holds || wanted.contains(&form.spelt(parameter.spelling));
             }),
             Wanted::References(wanted) => {
                 each_reference(parameter, resource, base_url, |target| {

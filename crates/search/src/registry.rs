@@ -64,9 +64,15 @@ pub fn supported(resource: &str) -> impl Iterator<Item = &'static Parameter> {
 }
 
 pub(crate) fn kind(resource: &str) -> Option<&'static Kind> {
-    static KINDS: LazyLock<HashMap<&'static str, Kind>> = LazyLock::new(build);
     KINDS.get(resource)
 }
+
+/// Compiles now what else the first search or write would wait for.
+pub(crate) fn warm() {
+    LazyLock::force(&KINDS);
+}
+
+static KINDS: LazyLock<HashMap<&'static str, Kind>> = LazyLock::new(build);
 
 fn build() -> HashMap<&'static str, Kind> {
     let mut kinds: HashMap<&'static str, Kind> = HashMap::new();
