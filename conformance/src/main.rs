@@ -1,8 +1,12 @@
 //! Runs the external suites that say how well the standard is kept. Each suite is a file; its data is not part of the
 //! repository, so without it a run says so and succeeds.
 
+mod archive;
+mod examples;
 mod fhirpath;
 mod json_patch;
+mod server;
+mod synthea;
 mod tally;
 
 use std::env;
@@ -13,7 +17,13 @@ use std::process::ExitCode;
 /// A suite by the name it is called with. It reads its data below the folder it is given, and writes what it found.
 type Suite = (&'static str, fn(&Path, &mut dyn Write) -> anyhow::Result<tally::Verdict>);
 
-const SUITES: [Suite; 2] = [("fhirpath", fhirpath::run), ("json-patch", json_patch::run)];
+const SUITES: [Suite; 5] = [
+    ("fhirpath", fhirpath::run),
+    ("json-patch", json_patch::run),
+    ("examples", examples::run),
+    ("synthea", synthea::run),
+    ("server", server::run),
+];
 
 fn main() -> ExitCode {
     let mut out = io::stdout().lock();

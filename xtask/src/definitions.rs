@@ -64,7 +64,8 @@ fn types(package: &Package, bindings: &mut BTreeSet<String>) -> Result<String> {
         )?;
         let root = elements.first().context("an empty snapshot")?;
         write_constraints(&mut out, root, Some(text(definition, "url")))?;
-        write_children(&mut out, elements, name, bindings)?;
+        // A profile's elements are named after the type it constrains: SimpleQuantity has `Quantity.value`.
+        write_children(&mut out, elements, text(root, "path"), bindings)?;
         for group in groups {
             let element = elements.iter().find(|element| text(element, "path") == group);
             let code = element.map_or("", |element| text(&element["type"][0], "code"));

@@ -10,7 +10,7 @@ mod primitive;
 mod reference;
 
 use crate::definitions::{Definitions, Element, ElementType, Kind, Type, r4};
-use crate::outcome::{Code, Issue};
+use crate::outcome::{Code, Issue, Severity};
 use crate::path::context::Context;
 use crate::path::node::Node;
 use place::Place;
@@ -23,9 +23,10 @@ const ISSUES_MAX: usize = 100;
 /// Deeper than any document that the reader lets in.
 const DEPTH_MAX: u32 = 250;
 
-/// All issues of a resource, in the order of its elements. None with severity error: the resource is valid.
+/// All issues of a resource, errors first, each in the order of the elements. None with severity error: the resource is valid.
 pub fn resource(value: &Value) -> Vec<Issue> {
-    let mut walk = Walk { definitions: r4(), issues: Vec::new(), left_out: 0 };
+    let mut walk =
+        Walk { definitions: r4(), errors: Vec::new(), left_out: 0, warnings: Vec::new() };
     let kind = value["resourceType"].as_str();
     match kind.and_then(|kind| r4().resource(kind)) {
         Some(owner) => {
@@ -37,20 +38,24 @@ pub fn resource(value: &Value) -> Vec<Issue> {
                 Some(kind) => format!("`{kind}` is not a resource type of FHIR R4"),
                 None => "a resource is a JSON object with a property resourceType".to_owned(),
             };
-            walk.issues.push(Issue::error(Code::Structure, text));
+            walk.errors.push(Issue::error(Code::Structure, text));
         }
     }
+    let mut issues = walk.errors;
     if walk.left_out > 0 {
         let text = format!("{} more problems are not listed", walk.left_out);
-        walk.issues.push(Issue::error(Code::TooLong, text));
+        issues.push(Issue::error(Code::TooLong, text));
     }
-    walk.issues
+    issues.extend(walk.warnings);
+    issues
 }
 
 struct Walk {
     definitions: &'static Definitions,
-    issues: Vec<Issue>,
+    errors: Vec<Issue>,
+    /// Errors beyond the bound.
     left_out: usize,
+    warnings: Vec<Issue>,
 }
 
 /// The resource around an element.
@@ -71,9 +76,11 @@ struct Item<'a> {
 
 impl Walk {
     fn report(&mut self, issue: Issue, place: &Place) {
-        if self.issues.len() < ISSUES_MAX {
-            self.issues.push(issue.at(place.to_string()));
-        } else {
+        let is_error = issue.severity == Severity::Error;
+        let issues = if is_error { &mut self.errors } else { &mut self.warnings };
+        if issues.len() < ISSUES_MAX {
+            issues.push(issue.at(place.to_string()));
+        } else if is_error {
             self.left_out += 1;
         }
     }

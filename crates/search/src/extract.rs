@@ -9,7 +9,7 @@ use crate::registry::{self, Kind, Parameter, Rule};
 use serde_json::Value;
 
 /// More than this is no resource that anybody searches for; it would make its row and its index too large.
-const ENTRIES_MAX: usize = 10_000;
+const ENTRIES_MAX: usize = 100_000;
 
 /// What a row holds to be found by. Keys are sorted, each there once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
