@@ -59,18 +59,22 @@ impl Store {
         puts.retain(|put| !used.contains(&(put.table.code, put.id.clone())));
         let skipped = before - puts.len();
 
-        let mut by_table: BTreeMap<i16, (&'static Table, Vec<&Put>)> = BTreeMap::new();
-        for put in &puts {
-            by_table.entry(put.table.code).or_insert((put.table, Vec::new())).1.push(put);
-        }
-        for (table, puts) in by_table.into_values() {
-            self.copy_resources(transaction.client(), table, &puts).await?;
-        }
-        copy_strings(transaction.client(), &puts).await?;
+        self.copy(transaction.client(), &puts).await?;
         let audit = audit_rows(&self.clock, record.rows());
         transaction.execute(&audit.text, &audit.parameters()).await?;
         transaction.commit().await?;
         Ok(Loaded { created: count(puts.len()), skipped: count(skipped) })
+    }
+
+    async fn copy(&self, client: &Client, puts: &[Put]) -> Result<(), Error> {
+        let mut by_table: BTreeMap<i16, (&'static Table, Vec<&Put>)> = BTreeMap::new();
+        for put in puts {
+            by_table.entry(put.table.code).or_insert((put.table, Vec::new())).1.push(put);
+        }
+        for (table, puts) in by_table.into_values() {
+            self.copy_resources(client, table, &puts).await?;
+        }
+        copy_strings(client, puts).await
     }
 
     async fn copy_resources(
