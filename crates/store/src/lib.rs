@@ -11,16 +11,23 @@ pub mod idempotency;
 pub mod migrate;
 pub mod pool;
 pub mod read;
+mod reader;
 pub mod row;
 pub mod trail;
 pub mod write;
 
 use std::sync::Arc;
 
+/// More than there are threads that serve.
+fn reader_connections() -> usize {
+    4 * std::thread::available_parallelism().map_or(4, usize::from)
+}
+
 /// A database with the schema this program knows.
 #[derive(Clone)]
 pub struct Store {
     pool: pool::Pool,
+    readers: reader::Readers,
     clock: Arc<clock::Clock>,
     dictionaries: Arc<dictionary::Dictionaries>,
     trail: trail::Trail,
@@ -34,7 +41,8 @@ impl Store {
         let dictionaries = Arc::new(dictionary::Dictionaries::load(&pool).await?);
         let clock = Arc::new(clock::Clock::new());
         let trail = trail::Trail::start(settings)?;
-        Ok(Store { pool, clock, dictionaries, trail })
+        let readers = reader::Readers::new(pool::Pool::sized(settings, reader_connections())?);
+        Ok(Store { pool, readers, clock, dictionaries, trail })
     }
 
     pub fn trail(&self) -> &trail::Trail {

@@ -33,7 +33,7 @@ impl Store {
         table: &'static Table,
         id: &str,
     ) -> Result<Sealed<Found>, Error> {
-        let client = self.pool.get().await?;
+        let client = self.readers.get().await?;
         Ok(Sealed::new(self.read_on(&client, grant, table, id).await?))
     }
 
@@ -44,7 +44,7 @@ impl Store {
         id: &str,
         version: i32,
     ) -> Result<Sealed<Found>, Error> {
-        let client = self.pool.get().await?;
+        let client = self.readers.get().await?;
         Ok(Sealed::new(self.vread_on(&client, grant, table, id, version).await?))
     }
 
