@@ -96,6 +96,11 @@ impl<'a> Case<'a> {
             Err(_) if self.is_invalid => return Ok(()),
             Err(error) => return Err(error.to_string()),
         };
+        match path::check::check(&expression, root.kind()) {
+            Ok(()) => {}
+            Err(_) if self.is_invalid => return Ok(()),
+            Err(error) => return Err(format!("refused before it is evaluated: {error}")),
+        }
         match path::evaluate(&expression, root, &context) {
             Err(_) if self.is_invalid => Ok(()),
             Err(error) => Err(error.to_string()),

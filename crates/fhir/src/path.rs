@@ -4,6 +4,7 @@
 //! cannot exhaust the stack or run for long.
 
 pub mod budget;
+pub mod check;
 mod collection;
 pub mod context;
 mod equality;
