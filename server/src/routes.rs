@@ -45,7 +45,9 @@ async fn ready(app: Data<App>) -> HttpResponse {
     } else {
         match app.store.ready().await {
             Ok(()) => {
-                return HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n");
+                return HttpResponse::Ok()
+                    .content_type("text/plain; charset=utf-8")
+                    .body("ready\n");
             }
             Err(error) => error.to_string(),
         }
