@@ -140,7 +140,7 @@ async fn transactions_over_the_same_resources_in_another_order_all_succeed() {
                 let mut resource = patient(&format!("R{place}"));
                 resource["birthDate"] = json!(format!("19{:02}-01-01", number));
                 // By criteria and by id: the two kinds of locks are taken at different moments.
-                if (number + place) % 2 == 0 {
+                if (number + place).is_multiple_of(2) {
                     entry("PUT", &format!("Patient?identifier=urn:test|R{place}"), Some(resource))
                 } else {
                     resource["id"] = json!(address.split('/').nth(1).unwrap());
@@ -149,7 +149,7 @@ async fn transactions_over_the_same_resources_in_another_order_all_succeed() {
             })
             .collect();
         entries.rotate_left(number % 4);
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             entries.reverse();
         }
         transaction(entries)

@@ -279,13 +279,13 @@ impl Slot {
     }
 
     pub fn of_answer(base: &str, answer: Result<Answer, Failure>) -> Slot {
-        let answer = answer.and_then(|answer| {
+        let answer = answer.map(|answer| {
             let resource = match answer.content {
                 Content::Text(text) => Some(text),
                 Content::Tree(tree) => Some(fhir::json::write(&tree)),
                 Content::Nothing => None,
             };
-            Ok((answer.status, answer.location, answer.version, resource))
+            (answer.status, answer.location, answer.version, resource)
         });
         match answer {
             Ok((status, location, version, resource)) => {

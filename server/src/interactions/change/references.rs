@@ -12,6 +12,7 @@ use fhir::outcome::Code;
 use fhir::references::{self, Kind};
 use schema::resource::{self, Table};
 use serde_json::Value;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use store::write::Transaction;
 use store::write::stage::{new_id, shard_of};
@@ -55,10 +56,10 @@ impl Names {
                 }
             });
             for text in found {
-                if !names.conditional.contains_key(&text) {
-                    let conditional = Conditional::parse(app, &text, change.entry)
+                if let Entry::Vacant(place) = names.conditional.entry(text) {
+                    let conditional = Conditional::parse(app, place.key(), change.entry)
                         .map_err(|failure| in_entry(failure, change.entry))?;
-                    names.conditional.insert(text, conditional);
+                    place.insert(conditional);
                 }
             }
         }
