@@ -16,7 +16,7 @@ use std::path::Path;
 /// Invariants that every element (ele-1) or every extension (ext-1) carries; the validator has them built in.
 const UNIVERSAL_CONSTRAINTS: [&str; 2] = ["ele-1", "ext-1"];
 
-pub fn extract(archive: &Path) -> Result<()> {
+pub(crate) fn extract(archive: &Path) -> Result<()> {
     let package = Package::read(archive)?;
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/fhir/definitions");
     std::fs::create_dir_all(&directory)?;

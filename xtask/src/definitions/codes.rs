@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 type Codes = BTreeMap<String, BTreeSet<String>>;
 
 /// The text of value_sets.txt, and the value sets that could not be enumerated.
-pub fn value_sets(package: &Package, urls: &BTreeSet<String>) -> (String, Vec<String>) {
+pub(super) fn value_sets(package: &Package, urls: &BTreeSet<String>) -> (String, Vec<String>) {
     let mut out = String::new();
     let mut left_out = Vec::new();
     for url in urls {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::path::Path;
 
-pub struct Package {
+pub(super) struct Package {
     structures: BTreeMap<String, Value>,
     search_parameters: Vec<Value>,
     compartments: Vec<Value>,
@@ -16,7 +16,7 @@ pub struct Package {
 }
 
 impl Package {
-    pub fn read(archive: &Path) -> Result<Package> {
+    pub(super) fn read(archive: &Path) -> Result<Package> {
         let file =
             File::open(archive).with_context(|| format!("cannot open {}", archive.display()))?;
         let mut package = Package {
@@ -61,23 +61,23 @@ impl Package {
     }
 
     /// Primitive types, data types and resources, by name.
-    pub fn structures(&self) -> impl Iterator<Item = &Value> {
+    pub(super) fn structures(&self) -> impl Iterator<Item = &Value> {
         self.structures.values()
     }
 
-    pub fn search_parameters(&self) -> &[Value] {
+    pub(super) fn search_parameters(&self) -> &[Value] {
         &self.search_parameters
     }
 
-    pub fn compartments(&self) -> &[Value] {
+    pub(super) fn compartments(&self) -> &[Value] {
         &self.compartments
     }
 
-    pub fn value_set(&self, url: &str) -> Option<&Value> {
+    pub(super) fn value_set(&self, url: &str) -> Option<&Value> {
         self.value_sets.get(url)
     }
 
-    pub fn code_system(&self, url: &str) -> Option<&Value> {
+    pub(super) fn code_system(&self, url: &str) -> Option<&Value> {
         self.code_systems.get(url)
     }
 }
