@@ -43,9 +43,13 @@ pub fn prepare(config: Option<&Path>, database: &Database) -> Result<Prepared> {
 }
 
 fn log(settings: &Settings) -> Result<()> {
+    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let filter = EnvFilter::try_new(&settings.service.log)
         .context("BUND_LOG is not a filter such as `info` or `warn,store=debug`")?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(is_terminal)
+        .with_writer(std::io::stderr);
     match settings.service.log_format {
         LogFormat::Text => builder.init(),
         LogFormat::Json => builder.json().init(),

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod api;
+mod audit;
 mod catalogue;
+mod durability;
 mod harness;
 mod hostile;
 mod migrations;
