@@ -2,6 +2,7 @@
 
 pub mod definitions;
 pub mod json;
+pub mod narrative;
 pub mod outcome;
 pub mod patch;
 pub mod path;

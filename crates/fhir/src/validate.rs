@@ -4,12 +4,12 @@
 mod binding;
 mod contained;
 mod invariant;
-mod narrative;
 mod place;
 mod primitive;
 mod reference;
 
 use crate::definitions::{Definitions, Element, ElementType, Kind, Type, r4};
+use crate::narrative;
 use crate::outcome::{Code, Issue, Severity};
 use crate::path::context::Context;
 use crate::path::node::Node;
@@ -165,14 +165,7 @@ impl Walk {
             } else {
                 (Some(value), None)
             };
-            self.element(
-                owner,
-                element,
-                kind,
-                Item { value, sibling },
-                &place.property(bare),
-                around,
-            );
+            self.element(element, kind, Item { value, sibling }, &place.property(bare), around);
         }
         for element in owner.elements.iter().filter(|element| element.min > 0) {
             if !seen.iter().any(|(other, _)| std::ptr::eq(*other, element)) {
@@ -200,7 +193,6 @@ impl Walk {
     /// One element: single or repeating.
     fn element(
         &mut self,
-        owner: &'static Type,
         element: &'static Element,
         kind: &'static ElementType,
         item: Item,
@@ -216,7 +208,7 @@ impl Walk {
                     "only one value can be there, not an array",
                 );
             }
-            return self.item(owner, element, kind, item, place, around);
+            return self.item(element, kind, item, place, around);
         }
         let (values, siblings) = match (array(item.value), array(item.sibling)) {
             (Some(values), Some(siblings)) => (values, siblings),
@@ -247,7 +239,7 @@ impl Walk {
             if item.value.is_none() && item.sibling.is_none() {
                 self.error(Code::Structure, &place, "null is no value");
             } else {
-                self.item(owner, element, kind, item, &place, around);
+                self.item(element, kind, item, &place, around);
             }
         }
     }
@@ -255,7 +247,6 @@ impl Walk {
     /// One value.
     fn item(
         &mut self,
-        owner: &'static Type,
         element: &'static Element,
         kind: &'static ElementType,
         item: Item,
@@ -265,7 +256,7 @@ impl Walk {
         let children = self.definitions.get(kind.id);
         match (children.kind, item.value) {
             (Kind::Primitive, value) => {
-                let is_sound = self.primitive(owner, kind, value, item.sibling, place, around);
+                let is_sound = self.primitive(kind, value, item.sibling, place, around);
                 if let (true, Some(value), Some(set)) = (is_sound, value, element.binding) {
                     binding::primitive(self, set, value, place);
                 }
@@ -292,7 +283,6 @@ impl Walk {
     /// Whether the value is sound; extensions of it are looked at as well.
     fn primitive(
         &mut self,
-        owner: &Type,
         kind: &ElementType,
         value: Option<&Value>,
         sibling: Option<&Value>,
@@ -320,12 +310,14 @@ impl Walk {
         }
         let Some(value) = value else { return false };
         let outcome = match kind.code {
-            "xhtml" => narrative::check(value),
+            "xhtml" => match value.as_str() {
+                Some(text) => narrative::check(text),
+                None => Err("must be a string: XHTML in a div".to_owned()),
+            },
             // The ids of resources; those of elements are any string.
             "id" => primitive::check("id", value),
             code => primitive::check(code, value),
         };
-        let _ = owner;
         match outcome {
             Ok(()) => true,
             Err(text) => {

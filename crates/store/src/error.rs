@@ -44,11 +44,11 @@ impl From<tokio_postgres::Error> for Error {
             .and_then(|detail| detail.constraint())
             .is_some_and(|constraint| constraint.ends_with("version_key"));
         match state {
-            &SqlState::T_R_SERIALIZATION_FAILURE
-            | &SqlState::T_R_DEADLOCK_DETECTED
-            | &SqlState::LOCK_NOT_AVAILABLE => Error::Contended(error),
+            &SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED => {
+                Error::Contended(error)
+            }
             &SqlState::UNIQUE_VIOLATION if is_version_key => Error::Contended(error),
-            &SqlState::QUERY_CANCELED => Error::TimedOut,
+            &SqlState::QUERY_CANCELED | &SqlState::LOCK_NOT_AVAILABLE => Error::TimedOut,
             &SqlState::READ_ONLY_SQL_TRANSACTION => {
                 Error::Unavailable("it is read-only".to_owned())
             }

@@ -11,6 +11,7 @@ mod resolve;
 mod stage;
 
 use super::look::{Looked, Reader, look};
+use super::transaction::let_others_run;
 use crate::app::App;
 use crate::http::answer::{Answer, Content, VersionTag};
 use crate::http::etag::Condition;
@@ -260,7 +261,8 @@ async fn prepare(
     }
     let resolved = resolve::resolve(app, grant, work, transaction, &mut names, &locked).await?;
     let mut decided = Decided { changed: Vec::new(), staged: Staged::default() };
-    for (change, resolved) in work.changes.iter().zip(resolved) {
+    for (index, (change, resolved)) in work.changes.iter().zip(resolved).enumerate() {
+        let_others_run(index).await;
         for target in resolved.targets {
             decide::decide(app, grant, work.request, change, target, &names, &mut decided)
                 .map_err(|failure| in_entry(failure, change.entry))?;

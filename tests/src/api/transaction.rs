@@ -57,6 +57,28 @@ async fn references_relative_to_the_full_url_are_followed() {
 }
 
 #[tokio::test]
+async fn entries_may_refer_to_themselves_and_in_circles() {
+    let server = TestServer::start().await;
+    let person = |name: &str, other: &str| {
+        let mut resource = patient(name);
+        resource["link"] = json!([{ "other": { "reference": other }, "type": "seealso" }]);
+        entry("POST", "Patient", Some(resource))
+    };
+    let bundle = transaction(vec![
+        named("urn:uuid:a", person("A", "urn:uuid:a")),
+        named("urn:uuid:b", person("B", "urn:uuid:c")),
+        named("urn:uuid:c", person("C", "urn:uuid:b")),
+    ]);
+    let answer = server.post("", &bundle).await.expect(200).json();
+    let address = |place: usize| {
+        json!(format!("Patient/{}", answer["entry"][place]["resource"]["id"].as_str().unwrap()))
+    };
+    let link =
+        |place: usize| answer["entry"][place]["resource"]["link"][0]["other"]["reference"].clone();
+    assert_eq!((link(0), link(1), link(2)), (address(0), address(2), address(1)));
+}
+
+#[tokio::test]
 async fn conditional_references_mean_exactly_one_resource() {
     let server = TestServer::start().await;
     let known = server.create(&patient("Jiang")).await;

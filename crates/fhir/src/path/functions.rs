@@ -7,7 +7,6 @@ mod encode;
 mod existence;
 mod fhir;
 mod filtering;
-mod html;
 mod maths;
 mod sort;
 mod strings;

@@ -1,8 +1,8 @@
 //! What FHIR adds (fhirpath.html#functions).
 
 use super::Call;
-use super::html;
 use crate::definitions::{Kind, r4};
+use crate::narrative;
 use crate::path::Error;
 use crate::path::collection::Collection;
 use crate::path::evaluate::{Evaluator, Found, conforms, single};
@@ -33,7 +33,7 @@ pub(super) fn html_checks<'a>(input: &Collection<'a>) -> Found<'a> {
         Item::Node(node) => node.text("div").or_else(|| node.as_str()),
         other => other.as_str(),
     };
-    Ok(Collection::boolean(div.is_some_and(html::is_narrative)))
+    Ok(Collection::boolean(div.is_some_and(|text| narrative::check(text).is_ok())))
 }
 
 impl<'a> Evaluator<'_, 'a> {
