@@ -103,6 +103,22 @@ async fn absurd_headers_are_refused() {
 }
 
 #[tokio::test]
+async fn what_is_just_not_too_deep_is_stored_and_read_in_both_formats() {
+    let server = TestServer::start().await;
+    let mut inner = serde_json::json!({ "url": "urn:x", "valueString": "deep" });
+    for _ in 0..47 {
+        inner = serde_json::json!({ "url": "urn:x", "extension": [inner] });
+    }
+    let mut resource = patient("Deep");
+    resource["extension"] = serde_json::json!([inner]);
+    let address = server.create(&resource).await;
+    let read = server.get(&address).await.expect(200);
+    assert_eq!(read.json()["extension"], resource["extension"]);
+    server.get(&format!("{address}?_format=xml")).await.expect(200);
+    alive(&server).await;
+}
+
+#[tokio::test]
 async fn quotes_and_wildcards_are_only_text() {
     let server = TestServer::start().await;
     alive(&server).await;

@@ -5,8 +5,8 @@ use tokio_postgres::error::SqlState;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Another transaction was in the way; the same work may succeed when tried again from its start.
-    #[error("another transaction was in the way")]
-    Contended(#[source] tokio_postgres::Error),
+    #[error("another transaction was in the way: {}", summary(.0))]
+    Contended(tokio_postgres::Error),
     /// The database cannot be reached, is starting, shutting down, read-only or out of some resource.
     #[error("the database is not available: {0}")]
     Unavailable(String),
@@ -24,8 +24,17 @@ pub enum Error {
     Corrupt(String),
     #[error("migration: {0}")]
     Migration(String),
-    #[error("unexpected answer of the database")]
-    Database(#[source] tokio_postgres::Error),
+    #[error("unexpected answer of the database: {}", summary(.0))]
+    Database(tokio_postgres::Error),
+}
+
+/// What may stand in a log: PostgreSQL's own text can hold values of patients.
+fn summary(error: &tokio_postgres::Error) -> String {
+    let state = error.code().map_or("none", SqlState::code);
+    let detail = error.as_db_error();
+    let table = detail.and_then(|detail| detail.table()).unwrap_or("-");
+    let constraint = detail.and_then(|detail| detail.constraint()).unwrap_or("-");
+    format!("SQLSTATE {state}, table {table}, constraint {constraint}")
 }
 
 impl Error {
@@ -57,6 +66,10 @@ impl From<tokio_postgres::Error> for Error {
                 if ["08", "53", "57", "58"].iter().any(|class| state.code().starts_with(class)) =>
             {
                 Error::Unavailable(error.to_string())
+            }
+            // Our statements are ours and tested: a table or column that is not there means a schema that is not ours.
+            &SqlState::UNDEFINED_TABLE | &SqlState::UNDEFINED_COLUMN => {
+                Error::Unavailable(format!("it has another schema: {}", summary(&error)))
             }
             _ => Error::Database(error),
         }

@@ -8,7 +8,6 @@ use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnecti
 use diesel_migrations::MigrationHarness;
 use schema::migrations::{Embedded, FOLDERS, versions};
 use std::time::Duration;
-use tokio_postgres::error::SqlState;
 
 /// The advisory lock under which one migrator works at a time: "bund" in ASCII.
 const LOCK: &str = "1651863140";
@@ -55,13 +54,7 @@ pub async fn down(pool: &Pool) -> Result<String, Error> {
 /// Refuses a schema that is older or newer than this program.
 pub async fn check(pool: &Pool) -> Result<(), Error> {
     let known = versions();
-    let found = match applied(pool).await {
-        Ok(found) => found,
-        Err(Error::Database(error)) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {
-            Vec::new()
-        }
-        Err(error) => return Err(error),
-    };
+    let found = applied(pool).await?;
     if found == known {
         return Ok(());
     }
@@ -75,6 +68,10 @@ pub async fn check(pool: &Pool) -> Result<(), Error> {
 
 async fn applied(pool: &Pool) -> Result<Vec<String>, Error> {
     let client = pool.get().await?;
+    let known = "SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL";
+    if !client.query_one(known, &[]).await?.try_get::<_, bool>(0)? {
+        return Ok(Vec::new());
+    }
     let rows = client
         .query("SELECT version FROM __diesel_schema_migrations ORDER BY version", &[])
         .await?;

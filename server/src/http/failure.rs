@@ -107,7 +107,7 @@ impl From<store::error::Error> for Failure {
                 )
             }
             Error::Settings(_) | Error::Corrupt(_) | Error::Migration(_) | Error::Database(_) => {
-                tracing::error!(?error, "unexpected database error");
+                tracing::error!(%error, "unexpected database error");
                 Failure::new(
                     500,
                     Code::Exception,
