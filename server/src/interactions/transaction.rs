@@ -1,6 +1,6 @@
 //! transaction: the entries of a bundle, all or nothing (http.html#transaction); a Bundle of type batch goes on to `batch`.
 
-use super::change::{Change, Changed, Done, Keep, Work, run};
+use super::change::{Change, Changed, Done, Keep, Work, let_others_run, run};
 use super::{batch, create, delete, patch, update};
 use crate::app::App;
 use crate::http::answer::{Answer, Content, VersionTag};
@@ -120,14 +120,6 @@ async fn transaction(
             Ok(respond(app, count, &changed, reads, preference))
         }
         Done::Repeated(answer) => Ok(answer),
-    }
-}
-
-/// Thousands of entries are some hundred milliseconds of work: requests of the same thread get their turn in between.
-pub async fn let_others_run(index: usize) {
-    const AT_A_TIME: usize = 32;
-    if index % AT_A_TIME == AT_A_TIME - 1 {
-        tokio::task::yield_now().await;
     }
 }
 
