@@ -18,7 +18,7 @@ use crate::http::target::{Method, Target};
 use crate::interactions::perform;
 use access::Interaction;
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::http::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
+use actix_web::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderName, HeaderValue};
 use actix_web::web::{self, Bytes, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use fhir::outcome::Code;
@@ -73,7 +73,9 @@ async fn fhir(app: Data<App>, http: HttpRequest, payload: Payload) -> HttpRespon
     }
     // Health data is nobody's cache's business.
     headers.insert(HeaderName::from_static("cache-control"), HeaderValue::from_static("no-store"));
-    compress_only_large(&mut response);
+    if http.headers().contains_key(ACCEPT_ENCODING) {
+        compress_only_large(&mut response);
+    }
     response
 }
 
