@@ -6,6 +6,7 @@ mod definitions;
 mod tidy;
 
 use anyhow::{Result, bail};
+use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask <chore>
 
@@ -13,15 +14,17 @@ chores:
   definitions PACKAGE.tgz   make crates/fhir/definitions/ from the pristine package hl7.fhir.r4.core 4.0.1
   tidy                      house rules that a compiler does not know";
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["definitions", package] => definitions::extract(package.as_ref()),
+        ["definitions", package] => {
+            definitions::extract(package.as_ref()).map(|()| ExitCode::SUCCESS)
+        }
         ["tidy"] => tidy::run(),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }
         _ => bail!("{USAGE}"),
     }

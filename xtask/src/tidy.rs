@@ -2,12 +2,14 @@
 
 mod crates;
 mod documents;
+mod lengths;
+mod names;
 mod sources;
 
 use anyhow::{Context as _, Result, bail};
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, ExitCode};
 
 /// Something to mend, and where.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,37 +47,43 @@ impl File {
     }
 }
 
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run() -> Result<ExitCode> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let files = files(&root)?;
-    let mut findings = Vec::new();
+    let mut findings = crates::check(&files);
+    findings.extend(documents::check(&files, &root));
     for file in &files {
+        findings.extend(names::check(file));
         findings.extend(sources::check(file));
-        findings.extend(documents::check(file, &root));
     }
-    findings.extend(crates::check(&files));
-    findings.extend(documents::check_settings(&files));
+    for note in files.iter().flat_map(lengths::notes) {
+        println!("{note} (a note)");
+    }
     for finding in &findings {
         println!("{finding}");
     }
     if findings.is_empty() {
         println!("tidy: {} files, nothing found", files.len());
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
-    bail!("tidy: {} findings", findings.len())
+    println!("tidy: {} findings", findings.len());
+    Ok(ExitCode::FAILURE)
 }
 
+/// What git tracks, and what it would if it were added.
 fn files(root: &Path) -> Result<Vec<File>> {
     let output = Command::new("git")
-        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
         .current_dir(root)
         .output()
         .context("git ls-files")?;
+    if !output.status.success() {
+        bail!("git ls-files: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
     let mut files = Vec::new();
-    for path in String::from_utf8(output.stdout)?.lines() {
-        let full: PathBuf = root.join(path);
+    for path in String::from_utf8(output.stdout)?.split_terminator('\0') {
         // What is not UTF-8 is no text of ours; a deleted file is none.
-        if let Ok(text) = std::fs::read_to_string(&full) {
+        if let Ok(text) = std::fs::read_to_string(root.join(path)) {
             files.push(File { path: path.to_owned(), text });
         }
     }

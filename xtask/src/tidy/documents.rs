@@ -21,22 +21,32 @@ const FOLDERS: [&str; 14] = [
     ".cargo/",
 ];
 
-pub(super) fn check(file: &File, root: &Path) -> Vec<Finding> {
-    if !file.is("md") {
-        return Vec::new();
-    }
+/// What files of ours are called at the end.
+const EXTENSIONS: [&str; 7] = [".rs", ".md", ".sql", ".toml", ".tsv", ".yaml", ".sh"];
+
+pub(super) fn check(files: &[File], root: &Path) -> Vec<Finding> {
+    let documents = files.iter().filter(|file| file.is("md"));
+    let mut findings: Vec<Finding> =
+        documents.flat_map(|document| check_paths(document, files, root)).collect();
+    findings.extend(check_changelog(files));
+    findings.extend(check_settings(files));
+    findings
+}
+
+fn check_paths(document: &File, files: &[File], root: &Path) -> Vec<Finding> {
+    let folder = Path::new(&document.path).parent().map(|folder| root.join(folder));
     let mut findings = Vec::new();
-    for (number, line) in file.lines() {
+    for (number, line) in document.lines() {
         for path in paths(line) {
-            let beside = Path::new(&file.path).parent().map(|folder| root.join(folder).join(path));
-            let exists = root.join(path).exists() || beside.is_some_and(|beside| beside.exists());
+            let exists = root.join(path).exists()
+                || folder.as_ref().is_some_and(|folder| folder.join(path).exists())
+                // Near the code a path may leave out where the crate is: `path/functions.rs`.
+                || files.iter().any(|file| file.path.ends_with(&format!("/{path}")));
             if !exists {
-                findings.push(Finding::new(&file.path, number, format!("`{path}` does not exist")));
+                let text = format!("`{path}` does not exist");
+                findings.push(Finding::new(&document.path, number, text));
             }
         }
-    }
-    if file.path == "CHANGELOG.md" && !file.text.contains("## Unreleased") {
-        findings.push(Finding::new(&file.path, 1, "there is no heading `## Unreleased`"));
     }
     findings
 }
@@ -44,22 +54,36 @@ pub(super) fn check(file: &File, root: &Path) -> Vec<Finding> {
 /// What stands between backticks or in the target of a link and looks like a path of ours.
 fn paths(line: &str) -> Vec<&str> {
     let quoted = line.split('`').skip(1).step_by(2);
+    let quoted = quoted.filter(|text| {
+        let is_file = text.contains('/') && EXTENSIONS.iter().any(|end| text.ends_with(end));
+        is_file || FOLDERS.iter().any(|folder| text.starts_with(folder))
+    });
     let linked = line.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-    let plain = |path: &&str| {
-        path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte))
-    };
     let linked = linked.filter(|target| !target.contains("://") && !target.starts_with('#'));
     let linked = linked.map(|target| target.split('#').next().unwrap_or_default());
+    let is_plain = |path: &&str| {
+        path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte))
+    };
     quoted
-        .filter(|text| FOLDERS.iter().any(|folder| text.starts_with(folder)))
         .chain(linked)
-        .filter(plain)
-        .filter(|path| !path.is_empty() && !path.starts_with("fuzz/found"))
+        .filter(is_plain)
+        // An absolute path is not ours, and what fuzzing finds is not kept.
+        .filter(|path| !path.is_empty() && !path.starts_with('/'))
+        .filter(|path| !path.starts_with("fuzz/found"))
         .collect()
 }
 
+fn check_changelog(files: &[File]) -> Option<Finding> {
+    let changelog = files.iter().find(|file| file.path == "CHANGELOG.md");
+    let has_heading = |file: &File| {
+        file.text.lines().any(|line| line.trim_matches(['#', ' ', '[', ']']) == "Unreleased")
+    };
+    let text = "there is no heading `## Unreleased`";
+    (!changelog.is_some_and(has_heading)).then(|| Finding::new("CHANGELOG.md", 1, text))
+}
+
 /// docs/settings.md has a row for each setting, and none for what is no setting.
-pub(super) fn check_settings(files: &[File]) -> Vec<Finding> {
+fn check_settings(files: &[File]) -> Vec<Finding> {
     let text =
         |path: &str| files.iter().find(|file| file.path == path).map(|file| file.text.as_str());
     let (Some(code), Some(document)) =
@@ -91,18 +115,48 @@ const KNOWN_OTHERS: [&str; 4] = ["CONFIG", "POSTGRES_BIN", "CONFORMANCE_DATA", "
 
 #[cfg(test)]
 mod tests {
-    use super::{check_settings, paths};
+    use super::{check_changelog, check_paths, check_settings, paths};
     use crate::tidy::File;
+    use std::path::Path;
+
+    fn file(path: &str, text: &str) -> File {
+        File { path: path.to_owned(), text: text.to_owned() }
+    }
 
     #[test]
     fn paths_of_the_repository_are_recognised() {
-        let line = "see `server/src/app.rs`, `Patient/1`, [x](docs/a.md#b), [y](https://a/b) and `cargo test`";
-        assert_eq!(paths(line), ["server/src/app.rs", "docs/a.md"]);
+        let line = "see `server/src/app.rs`, `http/a.rs`, `a.rs`, `Patient/1`, [x](docs/a.md#b), [y](https://a/b) and `cargo test`";
+        assert_eq!(paths(line), ["server/src/app.rs", "http/a.rs", "docs/a.md"]);
+        assert_eq!(paths("`/etc/x.toml`, `fuzz/found/`, `docs/<name>.md`"), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn a_path_may_be_short_but_not_wrong() {
+        let files = [file("server/src/http/failure.rs", "")];
+        let text = "`http/failure.rs`\n`http/answer.rs` and `server/src/gone.rs`";
+        let found = check_paths(&file("STYLE.md", text), &files, Path::new("nowhere"));
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            found,
+            [
+                "STYLE.md:2: `http/answer.rs` does not exist",
+                "STYLE.md:2: `server/src/gone.rs` does not exist"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_changelog_says_what_is_not_released() {
+        assert_eq!(
+            check_changelog(&[file("CHANGELOG.md", "# Changelog\n\n## Unreleased\n")]),
+            None
+        );
+        assert!(check_changelog(&[file("CHANGELOG.md", "# Changelog\n")]).is_some());
+        assert!(check_changelog(&[]).is_some());
     }
 
     #[test]
     fn settings_and_their_document_agree() {
-        let file = |path: &str, text: &str| File { path: path.to_owned(), text: text.to_owned() };
         let code = "name(\"BUND_A\", \"a\", None), name(\"BUND_B\", \"b\", None)";
         let files = [
             file("server/src/settings/source.rs", code),
