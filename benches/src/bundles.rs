@@ -141,8 +141,13 @@ async fn by_hand(database: &Database, store: &Store, rows: &[Put]) -> Result<()>
 
 struct Slice {
     tables: Vec<Rows>,
-    strings: (Vec<i32>, Vec<i64>, Vec<String>, Vec<i64>),
+    strings: Five<String>,
+    ranges: Five<i64>,
+    references: (Vec<i32>, Vec<i64>, Vec<i64>, Vec<i64>),
 }
+
+/// Shard, resource, and three columns more.
+type Five<T> = (Vec<i32>, Vec<i64>, Vec<T>, Vec<i64>, Vec<i64>);
 
 #[derive(Default)]
 struct Rows {
@@ -152,6 +157,10 @@ struct Rows {
     version_keys: Vec<i64>,
     keys: Vec<i64>,
     patients: Vec<Option<i64>>,
+    codes: [Vec<Option<i64>>; 2],
+    dates: [Vec<Option<i64>>; 2],
+    quantities: [Vec<Option<i64>>; 2],
+    present: Vec<i64>,
     dictionaries: Vec<i16>,
     bodies: Vec<Vec<u8>>,
     bounds: [Vec<i32>; 4],
@@ -162,7 +171,9 @@ struct Rows {
 impl Slice {
     fn new(store: &Store, puts: &[Put]) -> Result<Slice> {
         let mut tables: BTreeMap<i16, (&'static Table, Rows)> = BTreeMap::new();
-        let mut strings = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut strings = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut ranges = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut references = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for put in puts {
             let (dictionary, body) = store.dictionaries().compress(put.table, &put.json)?;
             let (table, rows) =
@@ -172,34 +183,61 @@ impl Slice {
             rows.shards.push(put.shard);
             rows.version_keys.push(put.version_key);
             rows.keys.push(put.key);
-            rows.patients.push(put.patient);
+            rows.patients.push(put.patient());
+            let entries = &put.entries;
+            rows.codes[0].push(entries.code);
+            rows.codes[1].push(entries.code2);
+            rows.dates[0].push(entries.date.map(|(low, _)| low));
+            rows.dates[1].push(entries.date.map(|(_, high)| high));
+            rows.quantities[0].push(entries.quantity);
+            rows.quantities[1].push(entries.number);
+            rows.present.push(entries.present);
             rows.dictionaries.push(dictionary);
             rows.bodies.push(body);
             let [tokens_low, tokens_high, filters_low, filters_high] = &mut rows.bounds;
             tokens_low.push(i32::try_from(rows.tokens.len() + 1)?);
-            rows.tokens.extend(&put.tokens);
+            rows.tokens.extend(&entries.tokens);
             tokens_high.push(i32::try_from(rows.tokens.len())?);
             filters_low.push(i32::try_from(rows.filters.len() + 1)?);
-            rows.filters.extend(&put.filters);
+            rows.filters.extend(&entries.filters);
             filters_high.push(i32::try_from(rows.filters.len())?);
-            for (parameter, value) in &put.strings {
+            for entry in &entries.strings {
                 strings.0.push(put.shard);
-                strings.1.push(*parameter);
-                strings.2.push(value.clone());
-                strings.3.push(put.key);
+                strings.1.push(put.key);
+                strings.2.push(entry.value.clone());
+                strings.3.push(entry.parameter_key);
+                strings.4.push(entry.exact);
+            }
+            for entry in &entries.ranges {
+                ranges.0.push(put.shard);
+                ranges.1.push(put.key);
+                ranges.2.push(entry.parameter_key);
+                ranges.3.push(entry.low);
+                ranges.4.push(entry.high);
+            }
+            for entry in &entries.references {
+                references.0.push(put.shard);
+                references.1.push(put.key);
+                references.2.push(entry.target_key);
+                references.3.push(entry.date_low);
             }
         }
-        Ok(Slice { tables: tables.into_values().map(|(_, rows)| rows).collect(), strings })
+        let tables = tables.into_values().map(|(_, rows)| rows).collect();
+        Ok(Slice { tables, strings, ranges, references })
     }
 
     async fn write(&self, transaction: &tokio_postgres::Transaction<'_>) -> Result<()> {
         for rows in &self.tables {
             let text = format!(
-                "INSERT INTO {} (id, shard, version_key, version, key, hospital, patient, tokens, filters, method, dictionary, body) \
+                "INSERT INTO {} (id, shard, version_key, version, key, hospital, patient, tokens, filters, method, dictionary, body, \
+                 code, code2, date_low, date_high, quantity, number, present) \
                  SELECT u.id, u.shard, u.version_key, 1, u.key, 1, u.patient, ($12::int8[])[u.a:u.b], ($13::int8[])[u.c:u.d], 1, \
-                 u.dictionary, u.body FROM unnest($1::text[], $2::int4[], $3::int8[], $4::int8[], $5::int8[], $6::int2[], \
-                 $7::bytea[], $8::int4[], $9::int4[], $10::int4[], $11::int4[]) \
-                 AS u (id, shard, version_key, key, patient, dictionary, body, a, b, c, d)",
+                 u.dictionary, u.body, u.code, u.code2, u.date_low, u.date_high, u.quantity, u.number, u.present \
+                 FROM unnest($1::text[], $2::int4[], $3::int8[], $4::int8[], $5::int8[], $6::int2[], \
+                 $7::bytea[], $8::int4[], $9::int4[], $10::int4[], $11::int4[], $14::int8[], $15::int8[], $16::int8[], \
+                 $17::int8[], $18::int8[], $19::int8[], $20::int8[]) \
+                 AS u (id, shard, version_key, key, patient, dictionary, body, a, b, c, d, code, code2, date_low, date_high, \
+                 quantity, number, present)",
                 rows.table
             );
             let [a, b, c, d] = &rows.bounds;
@@ -220,15 +258,30 @@ impl Slice {
                         d,
                         &rows.tokens,
                         &rows.filters,
+                        &rows.codes[0],
+                        &rows.codes[1],
+                        &rows.dates[0],
+                        &rows.dates[1],
+                        &rows.quantities[0],
+                        &rows.quantities[1],
+                        &rows.present,
                     ],
                 )
                 .await
                 .context("rows by hand")?;
         }
-        let text = "INSERT INTO string_entry (shard, parameter_key, value, resource_key) \
-                    SELECT * FROM unnest($1::int4[], $2::int8[], $3::text[], $4::int8[])";
-        let (shards, parameters, values, keys) = &self.strings;
-        transaction.execute(text, &[shards, parameters, values, keys]).await?;
+        let text = "INSERT INTO string_entry (shard, resource_key, value, parameter_key, exact) \
+                    SELECT * FROM unnest($1::int4[], $2::int8[], $3::text[], $4::int8[], $5::int8[])";
+        let (shards, keys, values, parameters, exacts) = &self.strings;
+        transaction.execute(text, &[shards, keys, values, parameters, exacts]).await?;
+        let text = "INSERT INTO range_entry (shard, resource_key, parameter_key, low, high) \
+                    SELECT * FROM unnest($1::int4[], $2::int8[], $3::int8[], $4::int8[], $5::int8[])";
+        let (shards, keys, parameters, lows, highs) = &self.ranges;
+        transaction.execute(text, &[shards, keys, parameters, lows, highs]).await?;
+        let text = "INSERT INTO reference_entry (shard, resource_key, target_key, date_low) \
+                    SELECT * FROM unnest($1::int4[], $2::int8[], $3::int8[], $4::int8[])";
+        let (shards, keys, targets, dates) = &self.references;
+        transaction.execute(text, &[shards, keys, targets, dates]).await?;
         Ok(())
     }
 }

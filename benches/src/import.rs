@@ -139,8 +139,8 @@ async fn copy_slice(
 ) -> Result<()> {
     for (table, rows) in slice {
         let text = format!(
-            "COPY {table} (id, shard, version_key, version, key, hospital, patient, tokens, filters, method, dictionary, body) \
-             FROM STDIN BINARY"
+            "COPY {table} (id, shard, version_key, version, key, hospital, patient, code, code2, date_low, \
+             date_high, quantity, number, present, tokens, filters, method, dictionary, body) FROM STDIN BINARY"
         );
         let types = [
             Type::TEXT,
@@ -149,6 +149,13 @@ async fn copy_slice(
             Type::INT4,
             Type::INT8,
             Type::INT4,
+            Type::INT8,
+            Type::INT8,
+            Type::INT8,
+            Type::INT8,
+            Type::INT8,
+            Type::INT8,
+            Type::INT8,
             Type::INT8,
             Type::INT8_ARRAY,
             Type::INT8_ARRAY,
@@ -159,16 +166,23 @@ async fn copy_slice(
         let writer = BinaryCopyInWriter::new(transaction.copy_in(&text).await?, &types);
         pin_mut!(writer);
         for (put, dictionary, body) in rows {
-            let row: [&(dyn ToSql + Sync); 12] = [
+            let row: [&(dyn ToSql + Sync); 19] = [
                 &put.id,
                 &put.shard,
                 &put.version_key,
                 &put.version,
                 &put.key,
                 &put.hospital,
-                &put.patient,
-                &put.tokens,
-                &put.filters,
+                &put.patient(),
+                &put.entries.code,
+                &put.entries.code2,
+                &put.entries.date.map(|(low, _)| low),
+                &put.entries.date.map(|(_, high)| high),
+                &put.entries.quantity,
+                &put.entries.number,
+                &put.entries.present,
+                &put.entries.tokens,
+                &put.entries.filters,
                 &1_i16,
                 dictionary,
                 body,
@@ -177,13 +191,40 @@ async fn copy_slice(
         }
         writer.finish().await?;
     }
-    let text = "COPY string_entry (shard, parameter_key, value, resource_key) FROM STDIN BINARY";
-    let types = [Type::INT4, Type::INT8, Type::TEXT, Type::INT8];
+    let types = [Type::INT4, Type::INT8, Type::INT8, Type::TEXT, Type::INT8];
+    let text =
+        "COPY string_entry (shard, resource_key, parameter_key, value, exact) FROM STDIN BINARY";
     let writer = BinaryCopyInWriter::new(transaction.copy_in(text).await?, &types);
     pin_mut!(writer);
     for (put, _, _) in slice.values().flatten() {
-        for (parameter, value) in &put.strings {
-            writer.as_mut().write(&[&put.shard, parameter, value, &put.key]).await?;
+        for entry in &put.entries.strings {
+            let row: [&(dyn ToSql + Sync); 5] =
+                [&put.shard, &put.key, &entry.parameter_key, &entry.value, &entry.exact];
+            writer.as_mut().write(&row).await?;
+        }
+    }
+    writer.finish().await?;
+    let types = [Type::INT4, Type::INT8, Type::INT8, Type::INT8, Type::INT8];
+    let text = "COPY range_entry (shard, resource_key, parameter_key, low, high) FROM STDIN BINARY";
+    let writer = BinaryCopyInWriter::new(transaction.copy_in(text).await?, &types);
+    pin_mut!(writer);
+    for (put, _, _) in slice.values().flatten() {
+        for entry in &put.entries.ranges {
+            let row: [&(dyn ToSql + Sync); 5] =
+                [&put.shard, &put.key, &entry.parameter_key, &entry.low, &entry.high];
+            writer.as_mut().write(&row).await?;
+        }
+    }
+    writer.finish().await?;
+    let types = [Type::INT4, Type::INT8, Type::INT8, Type::INT8];
+    let text = "COPY reference_entry (shard, resource_key, target_key, date_low) FROM STDIN BINARY";
+    let writer = BinaryCopyInWriter::new(transaction.copy_in(text).await?, &types);
+    pin_mut!(writer);
+    for (put, _, _) in slice.values().flatten() {
+        for entry in &put.entries.references {
+            let row: [&(dyn ToSql + Sync); 4] =
+                [&put.shard, &put.key, &entry.target_key, &entry.date_low];
+            writer.as_mut().write(&row).await?;
         }
     }
     writer.finish().await?;

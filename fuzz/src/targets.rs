@@ -5,8 +5,10 @@ use fhir::json::Limits;
 use fhir::path::context::Context;
 use fhir::path::node::Node;
 use jiff::tz::TimeZone;
+use search::extract::Extractor;
+use search::plan;
 use search::query::{Context as Queries, Query, Unknown};
-use search::{plan, render};
+use search::render::{self, Part, Window};
 use serde_json::Value;
 
 pub type Target = fn(&[u8]);
@@ -81,7 +83,7 @@ pub fn validate(bytes: &[u8]) {
         let _ = fhir::validate::resource(&value);
         let mut value = fhir::summary::subset(&value, &fhir::summary::Subset::Summary);
         fhir::references::rewrite(&mut value, &mut |_, text| Some(text.to_owned()));
-        let _ = search::extract::Extractor::new("http://here/fhir").entries(&value);
+        let _ = Extractor::new("http://here/fhir", TimeZone::UTC).entries(&value);
     }
 }
 
@@ -100,8 +102,12 @@ pub fn query(bytes: &[u8]) {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     let zone = TimeZone::UTC;
-    let context =
-        Queries { base_url: "http://here/fhir", time_zone: &zone, unknown: Unknown::Report };
+    let context = Queries {
+        base_url: "http://here/fhir",
+        time_zone: &zone,
+        now_micros: 1_795_000_000_000_000,
+        unknown: Unknown::Report,
+    };
     let wish = Wish { interaction: Interaction::Search, resource: Some("Patient") };
     let (Ok(query), Ok(grant)) =
         (Query::parse("Patient", &pairs, &context), decide(&Caller::local(HospitalId(1)), &wish))
@@ -109,9 +115,12 @@ pub fn query(bytes: &[u8]) {
         return;
     };
     let resource: Value = serde_json::from_str(RESOURCES[0]).unwrap_or_default();
-    let _ = query.holds(&resource, context.base_url);
+    let _ = query.holds(&resource, &Extractor::new(context.base_url, TimeZone::UTC));
     let _ = query.canonical();
     if let Ok(plan) = plan::plan(&query, &grant) {
-        let _ = render::page(&plan, 10).text();
+        let part = Part::Ordered { after: Some((1, 2)) };
+        let window = Window { order: plan.natural(), part, pinned: None, limit: 10 };
+        let _ = render::page(&plan, &window).text();
+        let _ = render::count(&plan).text();
     }
 }

@@ -13,6 +13,8 @@ pub struct App {
     pub settings: Settings,
     pub store: Store,
     pub extractor: Extractor,
+    /// What page links are authenticated with, the same on all replicas.
+    pub secret: Vec<u8>,
     /// When this process began, in microseconds since 1970.
     pub started_micros: i64,
     hospital: HospitalId,
@@ -23,9 +25,11 @@ impl App {
     pub async fn new(settings: Settings) -> Result<App, Error> {
         let store = Store::open(&settings.database).await?;
         let hospital = HospitalId(store.register_hospital(&settings.service.hospital).await?);
-        let extractor = Extractor::new(&settings.service.base_url);
+        let zone = settings.service.time_zone.clone();
+        let extractor = Extractor::new(&settings.service.base_url, zone);
         Ok(App {
             settings,
+            secret: store.secret().await?,
             store,
             extractor,
             started_micros: now_micros(),

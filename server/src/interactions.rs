@@ -28,6 +28,7 @@ pub async fn perform(app: &App, request: Request) -> Result<Answer, Failure> {
         Interaction::Read
         | Interaction::Vread
         | Interaction::Search
+        | Interaction::SearchSystem
         | Interaction::HistoryInstance
         | Interaction::HistoryType
         | Interaction::HistorySystem => look::answer(app, &grant, &request).await,

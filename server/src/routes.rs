@@ -165,7 +165,8 @@ async fn read(
     let interaction = target.interaction(method)?;
     let headers = headers(http)?;
     let bytes = receive(app, payload).await?;
-    let takes_form = interaction == Interaction::Search && method == Method::Post;
+    let is_search = matches!(interaction, Interaction::Search | Interaction::SearchSystem);
+    let takes_form = is_search && method == Method::Post;
     let body = if takes_form {
         query.extend(form(http, &bytes)?);
         None

@@ -11,3 +11,4 @@ mod hostile;
 mod migrations;
 mod outages;
 mod races;
+mod search;

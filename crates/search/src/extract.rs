@@ -1,24 +1,64 @@
 //! From a resource to the entries it is found by.
 
+use crate::compare::{UNBOUNDED, WIDE};
 use crate::error::Error;
-use crate::key::resource_key;
+use crate::key::{joined, resource_key};
+use crate::parameter::composite::{self, Last};
+use crate::parameter::quantity::Scale;
 use crate::parameter::reference::Target;
-use crate::parameter::{reference, string, token, uri};
+use crate::parameter::{date, near, number, quantity, reference, string, token, uri};
 use crate::program::Program;
-use crate::registry::{self, Kind, Parameter, Rule};
+use crate::registry::{self, Kind, Parameter, Place, Rule};
+use fhir::definitions::ParameterKind;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 /// More than this is no resource that anybody searches for; it would make its row and its index too large.
 const ENTRIES_MAX: usize = 100_000;
 
-/// What a row holds to be found by. Keys are sorted, each there once.
+/// What a row holds to be found by, and the rows of the entry tables. All sorted, each there once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entries {
     pub patient: Option<Patient>,
+    /// Keys of the first two codes of the type's leading parameter.
+    pub code: Option<i64>,
+    pub code2: Option<i64>,
+    /// The leading date: its first and its last microsecond.
+    pub date: Option<(i64, i64)>,
+    /// The leading quantity: in base units, where it has any, and as it is written.
+    pub quantity: Option<i64>,
+    pub number: Option<i64>,
+    /// A bit for each parameter that has a value.
+    pub present: i64,
     pub tokens: Vec<i64>,
     pub filters: Vec<i64>,
-    /// The key of the parameter and a normalised text.
-    pub strings: Vec<(i64, String)>,
+    pub strings: Vec<StringEntry>,
+    pub ranges: Vec<RangeEntry>,
+    pub references: Vec<ReferenceEntry>,
+}
+
+/// A normalised text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StringEntry {
+    pub parameter_key: i64,
+    pub value: String,
+    /// Of the text as it is written; 0 of a spelling that nobody wrote.
+    pub exact: i64,
+}
+
+/// A date, a number or a quantity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RangeEntry {
+    pub parameter_key: i64,
+    pub low: i64,
+    pub high: i64,
+}
+
+/// A reference that is looked up together with the date of the resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ReferenceEntry {
+    pub target_key: i64,
+    pub date_low: i64,
 }
 
 /// The patient that a resource is about, where its type has one place for it.
@@ -28,28 +68,32 @@ pub struct Patient {
     pub id: String,
 }
 
-/// Knows which references are of this server.
+/// Knows which references are of this server, and the zone of dates without an offset.
 #[derive(Clone, Debug)]
 pub struct Extractor {
     base_url: String,
+    zone: TimeZone,
 }
 
 impl Extractor {
     /// `base_url` is without a slash at the end.
-    pub fn new(base_url: &str) -> Extractor {
+    pub fn new(base_url: &str, zone: TimeZone) -> Extractor {
         registry::warm();
-        Extractor { base_url: base_url.trim_end_matches('/').to_owned() }
+        Extractor { base_url: base_url.trim_end_matches('/').to_owned(), zone }
     }
 
     pub fn base_url(&self) -> &str {
         &self.base_url
     }
 
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     pub fn entries(&self, resource: &Value) -> Result<Entries, Error> {
         let name = resource.get("resourceType").and_then(Value::as_str).unwrap_or_default();
         let kind = registry::kind(name).ok_or(Error::UnknownType)?;
-        let mut found =
-            Found { base_url: &self.base_url, entries: Entries::default(), buffer: Vec::new() };
+        let mut found = Found { extractor: self, entries: Entries::default(), buffer: Vec::new() };
         found.entries.patient = patient(kind, resource, &self.base_url);
         for parameter in &kind.parameters {
             found.parameter(parameter, resource);
@@ -59,14 +103,22 @@ impl Extractor {
             }
         }
         let mut entries = found.entries;
-        entries.tokens.sort_unstable();
-        entries.tokens.dedup();
-        entries.filters.sort_unstable();
-        entries.filters.dedup();
-        entries.strings.sort_unstable();
-        entries.strings.dedup();
+        let date = entries.date.map_or(UNBOUNDED, |(low, _)| low);
+        for reference in &mut entries.references {
+            reference.date_low = date;
+        }
+        settle(&mut entries.tokens);
+        settle(&mut entries.filters);
+        settle(&mut entries.strings);
+        settle(&mut entries.ranges);
+        settle(&mut entries.references);
         Ok(entries)
     }
+}
+
+fn settle<T: Ord>(values: &mut Vec<T>) {
+    values.sort_unstable();
+    values.dedup();
 }
 
 fn patient(kind: &Kind, resource: &Value, base_url: &str) -> Option<Patient> {
@@ -82,31 +134,69 @@ fn patient(kind: &Kind, resource: &Value, base_url: &str) -> Option<Patient> {
     patient
 }
 
+/// Sets the keys of a reference's identifier apart from those of the reference.
+pub(crate) fn identifier_salt(parameter: &Parameter) -> i64 {
+    joined(parameter.salt, 1)
+}
+
+/// The key that a wide range is looked up by.
+pub(crate) fn wide(parameter_key: i64) -> i64 {
+    joined(parameter_key, 2)
+}
+
+/// The key that numbers of one scale are looked up by.
+pub(crate) fn scaled(parameter: &Parameter, scale: Scale) -> i64 {
+    parameter.salt ^ scale.key()
+}
+
 struct Found<'a> {
-    base_url: &'a str,
+    extractor: &'a Extractor,
     entries: Entries,
     buffer: Vec<u8>,
 }
 
 impl Found<'_> {
     fn count(&self) -> usize {
-        self.entries.tokens.len() + self.entries.filters.len() + self.entries.strings.len()
+        let entries = &self.entries;
+        entries.tokens.len()
+            + entries.filters.len()
+            + entries.strings.len()
+            + entries.ranges.len()
+            + entries.references.len()
     }
 
     fn parameter(&mut self, parameter: &Parameter, resource: &Value) {
-        match parameter.rule {
+        let mut is_present = false;
+        for walk in parameter.program.walks() {
+            walk.each(resource, |_| is_present = true);
+        }
+        if parameter.keeps_targets() && matches!(parameter.rule, Rule::Reference) {
+            // For others too, which may see what this one does not.
+            self.targets(parameter, resource);
+        }
+        // Whether there is one is itself the value of some.
+        let is_truth = matches!(parameter.program, Program::Truth(_));
+        if is_present {
+            self.entries.present |= 1 << parameter.bit;
+        } else if !is_truth {
+            return;
+        }
+        match &parameter.rule {
             Rule::Token => self.tokens(parameter, resource),
             Rule::Reference => self.references(parameter, resource),
             Rule::Uri => self.uris(parameter, resource),
             Rule::String => self.strings(parameter, resource),
-            // The row itself has them.
-            Rule::Id | Rule::LastUpdated => {}
-            Rule::Unsupported(_) => {}
+            Rule::Date => self.dates(parameter, resource),
+            Rule::Number => self.numbers(parameter, resource),
+            Rule::Quantity => self.quantities(parameter, resource),
+            Rule::Composite(composite) => self.composites(parameter, composite, resource),
+            Rule::Near => self.positions(parameter, resource),
+            // The row itself has them, or other parameters do.
+            Rule::Id | Rule::LastUpdated | Rule::Either(_) | Rule::Unsupported(_) => {}
         }
     }
 
-    fn key(&mut self, parameter: &Parameter, key: i64, is_dominant: bool) {
-        let key = key ^ parameter.salt;
+    fn key(&mut self, key: i64, is_dominant: bool) {
         if is_dominant {
             self.entries.filters.push(key);
         } else {
@@ -116,33 +206,153 @@ impl Found<'_> {
 
     fn tokens(&mut self, parameter: &Parameter, resource: &Value) {
         each_token(parameter, resource, |form| {
-            let key = form.key(parameter.spelling, &mut self.buffer);
-            self.key(parameter, key, parameter.is_dominant || form.is_system());
-        });
-    }
-
-    fn references(&mut self, parameter: &Parameter, resource: &Value) {
-        each_reference(parameter, resource, self.base_url, |target| {
-            let is_in_column = matches!(target, Target::Local { kind: "Patient", .. });
-            if !(parameter.is_patient && is_in_column) {
-                self.entries.tokens.push(target.key() ^ parameter.salt);
+            let key = form.key(parameter.spelling, &mut self.buffer) ^ parameter.salt;
+            if parameter.place != Place::Code {
+                self.key(key, parameter.is_dominant || form.is_system());
+                return;
+            }
+            let is_code = matches!(form, token::Form::Code(_));
+            let entries = &mut self.entries;
+            match (is_code, entries.code, entries.code2) {
+                (false, ..) => entries.filters.push(key),
+                (true, Some(code), _) | (true, _, Some(code)) if code == key => {}
+                (true, None, _) => entries.code = Some(key),
+                (true, Some(_), None) => entries.code2 = Some(key),
+                (true, Some(_), Some(_)) => entries.tokens.push(key),
             }
         });
     }
 
+    fn references(&mut self, parameter: &Parameter, resource: &Value) {
+        let base_url = &self.extractor.base_url;
+        let entries = &mut self.entries;
+        for walk in parameter.program.walks() {
+            walk.each(resource, |value| {
+                reference::each(value, &walk.end, base_url, |target| match target {
+                    Target::Local { .. } => {}
+                    Target::Whole(_) => entries.tokens.push(target.key() ^ parameter.salt),
+                });
+                if let Some(identifier) = value.get("identifier") {
+                    token::identifier(identifier, |form| {
+                        let key = form.key(token::Spelling::Exact, &mut self.buffer);
+                        let key = key ^ identifier_salt(parameter);
+                        if form.is_system() {
+                            entries.filters.push(key);
+                        } else {
+                            entries.tokens.push(key);
+                        }
+                    });
+                }
+            });
+        }
+    }
+
+    fn targets(&mut self, parameter: &Parameter, resource: &Value) {
+        let base_url = &self.extractor.base_url;
+        let entries = &mut self.entries;
+        for walk in parameter.elements() {
+            walk.each(resource, |value| {
+                reference::each(value, &walk.end, base_url, |target| {
+                    let Target::Local { kind, .. } = target else { return };
+                    let key = target.key() ^ parameter.target_salt;
+                    match parameter.place {
+                        Place::Patient if kind == "Patient" => {}
+                        Place::Actor => {
+                            entries.filters.push(key);
+                            let entry = ReferenceEntry { target_key: key, date_low: 0 };
+                            entries.references.push(entry);
+                        }
+                        _ => entries.tokens.push(key),
+                    }
+                });
+            });
+        }
+    }
+
     fn uris(&mut self, parameter: &Parameter, resource: &Value) {
         each_uri(parameter, resource, |text| {
-            self.key(parameter, uri::key(text), parameter.is_dominant)
+            self.key(uri::key(text) ^ parameter.salt, parameter.is_dominant);
+            // For `:below`, letter for letter.
+            if let Some(value) = uri::stored(text) {
+                let entry = StringEntry { parameter_key: parameter.salt, value, exact: 0 };
+                self.entries.strings.push(entry);
+            }
         });
     }
 
     fn strings(&mut self, parameter: &Parameter, resource: &Value) {
         each_string(parameter, resource, |text| {
-            let text = string::normalise(text);
-            if !text.is_empty() {
-                self.entries.strings.push((parameter.salt, text));
+            string::spellings(text, parameter.is_name(), |value, exact| {
+                let parameter_key = parameter.salt;
+                self.entries.strings.push(StringEntry { parameter_key, value, exact });
+            });
+        });
+    }
+
+    fn range(&mut self, parameter_key: i64, low: i64, high: i64) {
+        let is_wide = high.saturating_sub(low) > WIDE;
+        let parameter_key = if is_wide { wide(parameter_key) } else { parameter_key };
+        self.entries.ranges.push(RangeEntry { parameter_key, low, high });
+    }
+
+    fn dates(&mut self, parameter: &Parameter, resource: &Value) {
+        each_date(parameter, resource, &self.extractor.zone, |low, high| {
+            if parameter.place == Place::Date {
+                self.entries.date = Some((low, high));
+            } else {
+                self.range(parameter.salt, low, high);
             }
         });
+    }
+
+    fn numbers(&mut self, parameter: &Parameter, resource: &Value) {
+        each_number(parameter, resource, |low, high| {
+            self.range(parameter.salt, low, high);
+        });
+    }
+
+    fn quantities(&mut self, parameter: &Parameter, resource: &Value) {
+        each_quantity(parameter, resource, |scale, low, high| {
+            if parameter.place != Place::Quantity {
+                return self.range(scaled(parameter, scale), low, high);
+            }
+            let entries = &mut self.entries;
+            entries.filters.push(scaled(parameter, scale));
+            match scale {
+                Scale::Bare => entries.number = Some(low),
+                Scale::Canonical(_) => entries.quantity = Some(low),
+                Scale::Unit(_) | Scale::Coded(_) => {}
+            }
+        });
+    }
+
+    fn composites(
+        &mut self,
+        parameter: &Parameter,
+        composite: &registry::composite::Composite,
+        resource: &Value,
+    ) {
+        let extractor = self.extractor;
+        each_composite(composite, resource, &extractor.base_url, &extractor.zone, |found| {
+            let key = parameter.salt ^ found.key;
+            match found.last {
+                Last::Nothing => self.entries.tokens.push(key),
+                Last::Range((low, high)) => self.range(key, low, high),
+                Last::Text((value, exact)) => {
+                    self.entries.strings.push(StringEntry { parameter_key: key, value, exact });
+                }
+            }
+        });
+    }
+
+    fn positions(&mut self, parameter: &Parameter, resource: &Value) {
+        for walk in parameter.program.walks() {
+            walk.each(resource, |value| {
+                if let Some((latitude, longitude)) = near::position(value) {
+                    self.range(parameter.salt, latitude, longitude);
+                }
+            });
+        }
     }
 }
 
@@ -206,5 +416,97 @@ pub(crate) fn each_string<'a>(
 ) {
     for walk in parameter.program.walks() {
         walk.each(resource, |value| string::each(value, &walk.end, &mut visit));
+    }
+}
+
+pub(crate) fn each_date(
+    parameter: &Parameter,
+    resource: &Value,
+    zone: &TimeZone,
+    mut visit: impl FnMut(i64, i64),
+) {
+    debug_assert_eq!(parameter.kind, ParameterKind::Date);
+    for walk in parameter.program.walks() {
+        walk.each(resource, |value| date::each(value, zone, &mut visit));
+    }
+}
+
+pub(crate) fn each_number(
+    parameter: &Parameter,
+    resource: &Value,
+    mut visit: impl FnMut(i64, i64),
+) {
+    for walk in parameter.program.walks() {
+        walk.each(resource, |value| number::each(value, &mut visit));
+    }
+}
+
+pub(crate) fn each_quantity(
+    parameter: &Parameter,
+    resource: &Value,
+    mut visit: impl FnMut(Scale, i64, i64),
+) {
+    for walk in parameter.program.walks() {
+        walk.each(resource, |value| quantity::each(value, &mut visit));
+    }
+}
+
+fn each_composite(
+    composite: &registry::composite::Composite,
+    resource: &Value,
+    base_url: &str,
+    zone: &TimeZone,
+    mut visit: impl FnMut(composite::Found),
+) {
+    if let registry::composite::Composite::Elements(elements) = composite {
+        for element in elements {
+            composite::each(element, resource, base_url, zone, &mut visit);
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::Extractor;
+    use crate::query::tests::BASE;
+    use jiff::tz::TimeZone;
+    use serde_json::json;
+
+    pub(crate) fn extractor() -> Extractor {
+        Extractor::new(BASE, TimeZone::get("Asia/Shanghai").unwrap())
+    }
+
+    #[test]
+    fn a_laboratory_value_is_in_its_row_alone() {
+        let entries = extractor()
+            .entries(&json!({
+                "resourceType": "Observation",
+                "status": "final",
+                "code": { "coding": [{ "system": "http://loinc.org", "code": "2345-7" }] },
+                "subject": { "reference": "Patient/1" },
+                "effectiveDateTime": "2026-11-23T08:00:00+08:00",
+                "valueQuantity": { "value": 5.4, "system": "http://unitsofmeasure.org", "code": "mmol/L" },
+            }))
+            .unwrap();
+        assert!(entries.patient.is_some() && entries.code.is_some() && entries.code2.is_none());
+        assert!(entries.date.is_some() && entries.quantity.is_some() && entries.number.is_some());
+        assert!(entries.strings.is_empty() && entries.ranges.is_empty(), "{entries:?}");
+        assert_eq!(entries.tokens, Vec::<i64>::new());
+    }
+
+    #[test]
+    fn actors_are_looked_up_with_the_date() {
+        let entries = extractor()
+            .entries(&json!({
+                "resourceType": "Appointment",
+                "start": "1970-01-01T00:00:00Z",
+                "participant": [
+                    { "actor": { "reference": "Patient/1" } },
+                    { "actor": { "reference": "Practitioner/1" } },
+                ],
+            }))
+            .unwrap();
+        assert_eq!(entries.references.len(), 2);
+        assert!(entries.references.iter().all(|reference| reference.date_low == 0));
     }
 }

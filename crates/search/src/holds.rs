@@ -1,26 +1,64 @@
 //! Whether a resource matches, by its values: what an index key can only suspect.
 
+use crate::condition::{Condition, Row};
 use crate::date::Range;
-use crate::extract::{each_reference, each_string, each_token, each_uri};
+use crate::extract::{Entries, Extractor, each_reference, each_string, each_token, each_uri};
 use crate::parameter::{last_updated, string};
-use crate::query::{Clause, Query, Wanted};
+use crate::query::{Asked, Query, Wanted};
+use crate::registry::Parameter;
 use serde_json::Value;
 
 impl Query {
-    /// `base_url` is this server's, as it was when the query was parsed. A resource without `meta.lastUpdated` was not stored
-    /// yet: it came to be at no time.
-    pub fn holds(&self, resource: &Value, base_url: &str) -> bool {
+    /// A resource without `meta.lastUpdated` was not stored yet: it came to be at no time. What depends on other resources is
+    /// taken to hold.
+    pub fn holds(&self, resource: &Value, extractor: &Extractor) -> bool {
         let kind = resource.get("resourceType").and_then(Value::as_str);
+        let Ok(entries) = extractor.entries(resource) else { return false };
+        let known = Known { resource, extractor, entries: &entries };
         kind == Some(self.resource)
-            && self.clauses.iter().all(|clause| clause.holds(resource, base_url))
+            && self.clauses.iter().all(|clause| known.holds(&clause.asked).unwrap_or(true))
     }
 }
 
-impl Clause {
-    fn holds(&self, resource: &Value, base_url: &str) -> bool {
-        let parameter = self.parameter;
+struct Known<'a> {
+    resource: &'a Value,
+    extractor: &'a Extractor,
+    entries: &'a Entries,
+}
+
+impl Known<'_> {
+    /// None where it takes other resources to know.
+    fn holds(&self, asked: &Asked) -> Option<bool> {
+        let each =
+            |asked: &[Asked]| asked.iter().map(|asked| self.holds(asked)).collect::<Vec<_>>();
+        match asked {
+            Asked::All(all) => {
+                let each = each(all);
+                let is_certain = each.iter().all(Option::is_some);
+                match each.contains(&Some(false)) {
+                    true => Some(false),
+                    false => is_certain.then_some(true),
+                }
+            }
+            Asked::Any(any) => {
+                let each = each(any);
+                let is_certain = each.iter().all(Option::is_some);
+                match each.contains(&Some(true)) {
+                    true => Some(true),
+                    false => is_certain.then_some(false),
+                }
+            }
+            Asked::Not(asked) => self.holds(asked).map(|holds| !holds),
+            Asked::Missing(parameter) => Some(self.entries.present & (1 << parameter.bit) == 0),
+            Asked::Refers { .. } | Asked::Referred { .. } => None,
+            Asked::Value { parameter, wanted } => Some(self.has(parameter, wanted)),
+        }
+    }
+
+    fn has(&self, parameter: &Parameter, wanted: &Wanted) -> bool {
+        let resource = self.resource;
         let mut holds = false;
-        match &self.wanted {
+        match wanted {
             Wanted::Ids(ids) => {
                 let id = resource.get("id").and_then(Value::as_str);
                 holds = id.is_some_and(|id| ids.iter().any(|wanted| wanted == id));
@@ -33,7 +71,7 @@ impl Clause {
                 holds = holds || wanted.contains(&form.spelt(parameter.spelling));
             }),
             Wanted::References(wanted) => {
-                each_reference(parameter, resource, base_url, |target| {
+                each_reference(parameter, resource, self.extractor.base_url(), |target| {
                     holds |= wanted.iter().any(|wanted| wanted.matches(&target));
                 });
             }
@@ -41,9 +79,21 @@ impl Clause {
                 holds |= wanted.iter().any(|wanted| wanted == text);
             }),
             Wanted::Strings(wanted) => each_string(parameter, resource, |text| {
-                let text = string::normalise(text);
-                holds |= wanted.iter().any(|wanted| text.starts_with(wanted.as_str()));
+                string::spellings(text, parameter.is_name(), |value, exact| {
+                    holds |= wanted.iter().any(|wanted| wanted.matches(&value, exact));
+                });
             }),
+            // Places on a line have no collisions, and those of other keys decide about no write.
+            Wanted::Identifiers(_)
+            | Wanted::UrisBelow(_)
+            | Wanted::Dates(_)
+            | Wanted::Numbers(_)
+            | Wanted::Quantities(_)
+            | Wanted::Composites(_)
+            | Wanted::Near(_) => {
+                let row = Row { id: "", version_key: 0, entries: self.entries };
+                holds = Condition::of_value(parameter, wanted).meets(row) == Some(true);
+            }
         }
         holds
     }
@@ -51,11 +101,12 @@ impl Clause {
 
 #[cfg(test)]
 mod tests {
-    use crate::query::tests::{BASE, parse};
+    use crate::extract::tests::extractor;
+    use crate::query::tests::parse;
     use serde_json::{Value, json};
 
     fn check(resource: &Value, search: &str, expected: bool) {
-        assert_eq!(parse(search).unwrap().holds(resource, BASE), expected, "{search}");
+        assert_eq!(parse(search).unwrap().holds(resource, &extractor()), expected, "{search}");
     }
 
     #[test]

@@ -38,6 +38,15 @@ pub(crate) fn hash(bytes: &[u8]) -> i64 {
     xxh3_64(bytes).cast_signed()
 }
 
+/// A key of two, in this order.
+pub(crate) fn joined(first: i64, second: i64) -> i64 {
+    let mut bytes = [0; 16];
+    let (low, high) = bytes.split_at_mut(8);
+    low.copy_from_slice(&first.to_le_bytes());
+    high.copy_from_slice(&second.to_le_bytes());
+    hash(&bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{hash, resource_key, salt};

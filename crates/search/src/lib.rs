@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod compare;
+mod condition;
 pub mod date;
 mod error;
 pub mod extract;
@@ -15,6 +17,8 @@ mod program;
 pub mod query;
 pub mod registry;
 pub mod render;
+pub mod results;
 pub mod sql;
+mod unit;
 
 pub use error::Error;

@@ -2,8 +2,9 @@
 
 use crate::date::Range;
 use crate::key::{hash, resource_key};
+use crate::parameter::string::How;
 use crate::parameter::token::Form;
-use crate::query::{Clause, Query, Wanted};
+use crate::query::{Asked, Clause, Query, Wanted};
 
 /// The keys to lock, sorted.
 ///
@@ -23,10 +24,10 @@ pub fn keys(query: &Query) -> Vec<i64> {
 
 /// A key for each thing that a clause names.
 fn named(resource: &str, clause: &Clause) -> Vec<i64> {
-    let parameter = clause.parameter;
+    let Asked::Value { parameter, wanted } = &clause.asked else { return Vec::new() };
     let is_identifier = parameter.program.walks().iter().any(|walk| walk.end.kind == "Identifier");
     let mut buffer = Vec::new();
-    match &clause.wanted {
+    match wanted {
         Wanted::Tokens(wanted) if is_identifier => wanted
             .iter()
             .filter_map(Form::code)
@@ -38,9 +39,16 @@ fn named(resource: &str, clause: &Clause) -> Vec<i64> {
         Wanted::Ids(ids) => ids.iter().map(|id| resource_key(resource, id)).collect(),
         Wanted::Tokens(_)
         | Wanted::Uris(_)
+        | Wanted::UrisBelow(_)
         | Wanted::LastUpdated(_)
         | Wanted::References(_)
-        | Wanted::Strings(_) => Vec::new(),
+        | Wanted::Identifiers(_)
+        | Wanted::Strings(_)
+        | Wanted::Dates(_)
+        | Wanted::Numbers(_)
+        | Wanted::Quantities(_)
+        | Wanted::Composites(_)
+        | Wanted::Near(_) => Vec::new(),
     }
 }
 
@@ -57,13 +65,21 @@ fn all(query: &Query) -> i64 {
     hash(&bytes)
 }
 
-/// The parameter, and what is wanted of it in order.
+/// The parameter, and what is wanted of it in order; of what is asked in other ways, its text.
 fn values(clause: &Clause) -> Vec<i64> {
-    let parameter = clause.parameter;
+    let as_text = || {
+        let (name, text) = clause.text.clone().unwrap_or_default();
+        vec![hash(name.as_bytes()), hash(text.as_bytes())]
+    };
+    let Asked::Value { parameter, wanted } = &clause.asked else { return as_text() };
     let mut buffer = Vec::new();
-    let texts = |texts: &[String]| texts.iter().map(|text| hash(text.as_bytes())).collect();
-    let mut values: Vec<i64> = match &clause.wanted {
-        Wanted::Ids(wanted) | Wanted::Uris(wanted) | Wanted::Strings(wanted) => texts(wanted),
+    let mut values: Vec<i64> = match wanted {
+        Wanted::Ids(wanted) | Wanted::Uris(wanted) => {
+            wanted.iter().map(|text| hash(text.as_bytes())).collect()
+        }
+        Wanted::Strings(wanted) if wanted.iter().all(|wanted| wanted.how == How::Starts) => {
+            wanted.iter().map(|wanted| hash(wanted.text.as_bytes())).collect()
+        }
         Wanted::LastUpdated(ranges) => {
             ranges.iter().flat_map(|Range { low, high }| [*low, *high]).collect()
         }
@@ -71,6 +87,14 @@ fn values(clause: &Clause) -> Vec<i64> {
             wanted.iter().map(|form| form.key(parameter.spelling, &mut buffer)).collect()
         }
         Wanted::References(wanted) => wanted.iter().flat_map(|wanted| wanted.keys()).collect(),
+        Wanted::Strings(_)
+        | Wanted::UrisBelow(_)
+        | Wanted::Identifiers(_)
+        | Wanted::Dates(_)
+        | Wanted::Numbers(_)
+        | Wanted::Quantities(_)
+        | Wanted::Composites(_)
+        | Wanted::Near(_) => return as_text(),
     };
     values.sort_unstable();
     values.dedup();

@@ -1,15 +1,13 @@
 //! From what was asked to how it is found.
 //!
-//! PostgreSQL is not left to choose: each plan has one condition that drives it, in a form that an index serves, and all others
-//! in a form that no index serves. So a prepared statement stays as good as it was when its values were others.
+//! PostgreSQL is not left to choose: each plan has one lead, in a form that an index serves, and all other conditions in a form
+//! that no index serves. So a prepared statement stays as good as it was when its values were others.
 
-use crate::date::Range;
+use crate::compare::Span;
+use crate::condition::{Code, Condition, Text, sorted};
 use crate::error::Error;
-use crate::key::{resource_key, version_key_at};
-use crate::parameter::token::Wanted as Token;
-use crate::parameter::{last_updated, reference, string, uri};
-use crate::query::{Clause, Query, Wanted};
-use crate::registry::Parameter;
+use crate::query::{Asked, Query};
+use crate::registry::{self, Place};
 use access::{Grant, Restriction};
 use schema::resource::Table;
 
@@ -17,201 +15,279 @@ use schema::resource::Table;
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub(crate) table: &'static Table,
-    pub(crate) drive: Drive,
-    /// All but the conditions that drive.
+    pub(crate) lead: Lead,
+    /// All but the condition that leads.
     pub(crate) rest: Vec<Condition>,
-    /// When the version came to be, as version keys; none is at any time.
-    pub(crate) versions: Option<Vec<Range>>,
-    pub(crate) after: Option<i64>,
+    /// Whether the type has a leading date.
+    pub(crate) is_dated: bool,
 }
 
 /// What the matches are looked up by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Drive {
-    /// The version keys, in their order, of one patient or of all.
-    Walk {
-        patient: Option<i64>,
+#[derive(Clone, Debug)]
+pub(crate) enum Lead {
+    /// All rows, in the order of their version keys or of their dates.
+    Walk,
+    /// The leading date, which the conditions bound.
+    Dates,
+    Patient(i64),
+    /// One code, in the order of the date.
+    Code(Code),
+    /// One code, in the order of the quantity in base units, whose bounds these are.
+    Measured {
+        code: Code,
+        scale: i64,
+        spans: Vec<Span>,
     },
-    /// An index finds them, then they are put in order: all of these keys, or one of some.
+    /// One actor, in the order of the date.
+    Actor(i64),
+    /// All of these tokens.
     Tokens(Vec<i64>),
-    Any(Condition),
+    /// What an index finds, in no order.
+    Found(Condition),
 }
 
-/// A choice: one of these.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Condition {
-    Ids(Vec<String>),
-    Keys { patients: Vec<i64>, tokens: Vec<i64>, filters: Vec<i64> },
-    Strings { parameter: i64, prefixes: Vec<Prefix> },
-}
-
-/// Texts from `low`, before `high`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Prefix {
-    pub(crate) low: String,
-    pub(crate) high: Option<String>,
+/// In which order matches come; the version key decides between equals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    Version {
+        descending: bool,
+    },
+    /// Of the leading date; those without one come last.
+    Date {
+        descending: bool,
+    },
+    /// Of the leading quantity.
+    Quantity,
 }
 
 pub fn plan(query: &Query, grant: &Grant) -> Result<Plan, Error> {
-    match grant.restriction() {
-        Restriction::Everything => {}
-    }
     let table = schema::resource::find(query.resource).ok_or(Error::UnknownType)?;
-    let mut conditions = Vec::new();
-    let mut versions: Option<Vec<Range>> = None;
-    for clause in &query.clauses {
-        match clause.condition() {
-            Asked::Rows(condition) => conditions.push(condition),
-            Asked::Versions(ranges) => {
-                versions = Some(match versions {
-                    Some(others) => last_updated::intersection(&others, &ranges),
-                    None => ranges,
-                });
+    let conditions = query.clauses.iter().map(|clause| Condition::new(&clause.asked, grant));
+    Ok(Plan::new(table, conditions.collect::<Result<_, _>>()?, grant))
+}
+
+impl Plan {
+    pub(crate) fn of(table: &'static Table, asked: &Asked, grant: &Grant) -> Result<Plan, Error> {
+        Ok(Plan::new(table, vec![Condition::new(asked, grant)?], grant))
+    }
+
+    fn new(table: &'static Table, conditions: Vec<Condition>, grant: &Grant) -> Plan {
+        match grant.restriction() {
+            Restriction::Everything => {}
+        }
+        let mut flat = Vec::new();
+        conditions.into_iter().for_each(|condition| flatten(condition, &mut flat));
+        let kind = registry::kind(table.resource);
+        let is_dated = kind.is_some_and(|kind| kind.at(Place::Date).is_some());
+        let (lead, rest) = lead(flat, is_dated);
+        Plan { table, lead, rest, is_dated }
+    }
+
+    pub fn table(&self) -> &'static Table {
+        self.table
+    }
+
+    /// The order in which the lead finds matches, for a search that asks for none.
+    pub fn natural(&self) -> Order {
+        match &self.lead {
+            Lead::Walk | Lead::Patient(_) | Lead::Tokens(_) | Lead::Found(_) => {
+                Order::Version { descending: false }
+            }
+            Lead::Dates | Lead::Actor(_) => Order::Date { descending: false },
+            Lead::Code(_) if self.is_dated => Order::Date { descending: true },
+            Lead::Code(_) => Order::Version { descending: false },
+            Lead::Measured { .. } => Order::Quantity,
+        }
+    }
+
+    /// Whether matches may lack what an order goes by.
+    pub fn may_lack(&self, order: Order) -> bool {
+        match order {
+            Order::Version { .. } | Order::Quantity => false,
+            Order::Date { .. } => {
+                !self.rest.iter().any(|condition| matches!(condition, Condition::Date(_)))
             }
         }
     }
-    let (drive, rest) = drive(conditions);
-    Ok(Plan { table, drive, rest, versions, after: query.after })
-}
 
-enum Asked {
-    Rows(Condition),
-    Versions(Vec<Range>),
-}
-
-impl Clause {
-    fn condition(&self) -> Asked {
-        let parameter = self.parameter;
-        Asked::Rows(match &self.wanted {
-            Wanted::LastUpdated(ranges) => {
-                return Asked::Versions(ranges.iter().map(version_keys).collect());
-            }
-            Wanted::Ids(ids) => Condition::Ids(sorted(ids.clone())),
-            Wanted::Tokens(wanted) => tokens(parameter, wanted),
-            Wanted::References(wanted) => references(parameter, wanted),
-            Wanted::Uris(wanted) => {
-                let keys = wanted.iter().map(|text| uri::key(text) ^ parameter.salt).collect();
-                match parameter.is_dominant {
-                    true => keys_of(Vec::new(), Vec::new(), keys),
-                    false => keys_of(Vec::new(), keys, Vec::new()),
-                }
-            }
-            Wanted::Strings(wanted) => {
-                let prefixes = sorted(wanted.clone()).into_iter().map(|low| {
-                    let high = string::upper_bound(&low);
-                    Prefix { low, high }
-                });
-                Condition::Strings { parameter: parameter.salt, prefixes: prefixes.collect() }
-            }
-        })
-    }
-}
-
-fn version_keys(range: &Range) -> Range {
-    let key = |micros| if micros == i64::MAX { i64::MAX } else { version_key_at(micros) };
-    Range { low: key(range.low), high: key(range.high) }
-}
-
-fn tokens(parameter: &Parameter, wanted: &[Token]) -> Condition {
-    let mut buffer = Vec::new();
-    let (mut tokens, mut filters) = (Vec::new(), Vec::new());
-    for form in wanted {
-        let key = form.key(parameter.spelling, &mut buffer) ^ parameter.salt;
-        if parameter.is_dominant || form.is_system() {
-            filters.push(key);
-        } else {
-            tokens.push(key);
-        }
-    }
-    keys_of(Vec::new(), tokens, filters)
-}
-
-fn references(parameter: &Parameter, wanted: &[reference::Wanted]) -> Condition {
-    let (mut patients, mut tokens) = (Vec::new(), Vec::new());
-    for wanted in wanted {
-        match wanted {
-            reference::Wanted::Whole(_) => {
-                tokens.extend(wanted.keys().into_iter().map(|key| key ^ parameter.salt));
-            }
-            reference::Wanted::Local { kinds, id } => {
-                for kind in kinds {
-                    let key = resource_key(kind, id);
-                    if parameter.is_patient && *kind == "Patient" {
-                        patients.push(key);
-                    } else {
-                        tokens.push(key ^ parameter.salt);
-                    }
-                }
+    /// Whether a few index entries say which rows to read.
+    pub(crate) fn is_selective(&self) -> bool {
+        match &self.lead {
+            Lead::Patient(_) | Lead::Tokens(_) => true,
+            Lead::Found(condition) => condition.rank() < Rank::Broad,
+            Lead::Walk | Lead::Dates | Lead::Code(_) | Lead::Measured { .. } | Lead::Actor(_) => {
+                false
             }
         }
     }
-    keys_of(patients, tokens, Vec::new())
+
+    /// Whether an index leads to less than all rows.
+    pub(crate) fn has_lead(&self) -> bool {
+        match &self.lead {
+            Lead::Walk | Lead::Dates => false,
+            Lead::Found(condition) => condition.rank() < Rank::Scan,
+            Lead::Patient(_)
+            | Lead::Tokens(_)
+            | Lead::Code(_)
+            | Lead::Measured { .. }
+            | Lead::Actor(_) => true,
+        }
+    }
 }
 
-fn keys_of(patients: Vec<i64>, tokens: Vec<i64>, filters: Vec<i64>) -> Condition {
-    let (patients, tokens, filters) = (sorted(patients), sorted(tokens), sorted(filters));
-    Condition::Keys { patients, tokens, filters }
+fn flatten(condition: Condition, into: &mut Vec<Condition>) {
+    match condition {
+        Condition::All(all) => all.into_iter().for_each(|condition| flatten(condition, into)),
+        other => into.push(other),
+    }
 }
 
-fn sorted<T: Ord>(mut values: Vec<T>) -> Vec<T> {
-    values.sort_unstable();
-    values.dedup();
-    values
-}
-
-/// How well a condition drives; the least is the best.
+/// How well a condition leads; the least is the best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
+pub(crate) enum Rank {
     Id,
-    OnePatient,
-    OneToken,
+    Patient,
+    Token,
+    Actor,
     /// By how many keys there are to look up.
-    Indexed(usize),
+    Keys(usize),
+    /// Resources that others lead to.
+    Joined,
     Text,
+    Code,
+    /// Entries between two bounds.
+    Bounded,
+    /// Many rows, or unknown how many.
+    Broad,
+    /// Every entry of a parameter has to be looked at.
+    Scan,
     NotIndexed,
 }
 
 impl Condition {
-    fn rank(&self) -> Rank {
+    pub(crate) fn rank(&self) -> Rank {
         match self {
             Condition::Ids(_) => Rank::Id,
-            Condition::Strings { .. } => Rank::Text,
             Condition::Keys { patients, tokens, filters } => {
                 match (patients.len(), tokens.len(), filters.len()) {
-                    (1, 0, 0) => Rank::OnePatient,
-                    (0, 1, 0) => Rank::OneToken,
-                    (0, 0, _) | (_, _, 1..) => Rank::NotIndexed,
-                    (patients, tokens, 0) => Rank::Indexed(patients.saturating_add(tokens)),
+                    (1, 0, 0) => Rank::Patient,
+                    (0, 1, 0) => Rank::Token,
+                    (0, 0, 0) => Rank::Id,
+                    (_, _, 1..) => Rank::NotIndexed,
+                    (patients, tokens, 0) => Rank::Keys(patients.saturating_add(tokens)),
                 }
             }
+            Condition::Actors(keys) => match keys.len() {
+                1 => Rank::Actor,
+                more => Rank::Keys(more),
+            },
+            Condition::Codes(_) => Rank::Code,
+            Condition::Strings { texts, .. } if texts.iter().all(Text::is_led) => Rank::Text,
+            Condition::Strings { .. } => Rank::Scan,
+            Condition::Ranges { spans, .. } => match bounds(spans) {
+                (i64::MIN, i64::MAX) => Rank::Scan,
+                (i64::MIN, _) | (_, i64::MAX) => Rank::Broad,
+                _ => Rank::Bounded,
+            },
+            Condition::Near { .. } => Rank::Bounded,
+            Condition::Date(spans) => match bounds(spans) {
+                (i64::MIN, i64::MAX) => Rank::NotIndexed,
+                (i64::MIN, _) | (_, i64::MAX) => Rank::Broad,
+                _ => Rank::Bounded,
+            },
+            Condition::Refers { plan, .. } if plan.is_selective() => Rank::Joined,
+            Condition::Referred { plan, .. } if plan.is_selective() => Rank::Joined,
+            Condition::Referred { plan, .. } if plan.has_lead() => Rank::Broad,
+            Condition::Refers { .. } | Condition::Referred { .. } => Rank::NotIndexed,
+            // Each branch has to be led to.
+            Condition::Any(any) => {
+                let worst = any.iter().map(Condition::rank).max().unwrap_or(Rank::Id);
+                match worst {
+                    Rank::NotIndexed => Rank::NotIndexed,
+                    rank if any
+                        .iter()
+                        .any(|one| matches!(one, Condition::Date(_) | Condition::All(_))) =>
+                    {
+                        rank.max(Rank::NotIndexed)
+                    }
+                    rank => rank.max(Rank::Joined),
+                }
+            }
+            Condition::All(_)
+            | Condition::Not(_)
+            | Condition::Versions(_)
+            | Condition::Quantity { .. }
+            | Condition::Missing(_) => Rank::NotIndexed,
         }
     }
 }
 
-fn drive(mut conditions: Vec<Condition>) -> (Drive, Vec<Condition>) {
+impl Text {
+    /// Whether an index finds it by its beginning.
+    fn is_led(&self) -> bool {
+        !self.low.is_empty()
+    }
+}
+
+/// Where a value that is not wide begins.
+pub(crate) fn bounds(spans: &[Span]) -> (i64, i64) {
+    let from = spans.iter().map(|span| span.begin().0).min().unwrap_or(i64::MIN);
+    let to = spans.iter().map(|span| span.begin().1).max().unwrap_or(i64::MAX);
+    (from, to)
+}
+
+fn lead(mut conditions: Vec<Condition>, is_dated: bool) -> (Lead, Vec<Condition>) {
     let best = conditions.iter().map(Condition::rank).enumerate().min_by_key(|(_, rank)| *rank);
-    match best {
-        None | Some((_, Rank::NotIndexed)) => (Drive::Walk { patient: None }, conditions),
-        Some((_, Rank::OneToken)) => {
-            let mut keys = Vec::new();
-            conditions.retain(|condition| match condition {
-                Condition::Keys { tokens, .. } if condition.rank() == Rank::OneToken => {
-                    keys.extend(tokens);
-                    false
-                }
-                Condition::Keys { .. } | Condition::Ids(_) | Condition::Strings { .. } => true,
-            });
-            (Drive::Tokens(sorted(keys)), conditions)
-        }
-        Some((place, Rank::Id | Rank::OnePatient | Rank::Indexed(_) | Rank::Text)) => {
-            let drive = match conditions.remove(place) {
-                Condition::Keys { patients, tokens, filters } => match patients.as_slice() {
-                    [patient] if tokens.is_empty() => Drive::Walk { patient: Some(*patient) },
-                    _ => Drive::Any(Condition::Keys { patients, tokens, filters }),
-                },
-                other => Drive::Any(other),
-            };
-            (drive, conditions)
+    let Some((place, rank)) = best.filter(|(_, rank)| *rank < Rank::NotIndexed) else {
+        return (Lead::Walk, conditions);
+    };
+    if rank == Rank::Token {
+        let mut keys = Vec::new();
+        conditions.retain(|condition| match condition {
+            Condition::Keys { tokens, .. } if condition.rank() == Rank::Token => {
+                keys.extend(tokens);
+                false
+            }
+            _ => true,
+        });
+        return (Lead::Tokens(sorted(keys)), conditions);
+    }
+    if matches!(conditions.get(place), Some(Condition::Date(_))) {
+        // Its bounds are taken from all conditions about the date.
+        return (Lead::Dates, conditions);
+    }
+    let lead = match conditions.remove(place) {
+        Condition::Keys { patients, tokens, filters } => match patients.as_slice() {
+            [patient] if tokens.is_empty() => Lead::Patient(*patient),
+            _ => Lead::Found(Condition::Keys { patients, tokens, filters }),
+        },
+        Condition::Actors(keys) => match keys.as_slice() {
+            [key] if is_dated => Lead::Actor(*key),
+            _ => Lead::Found(Condition::Actors(keys)),
+        },
+        Condition::Codes(codes) => match codes.as_slice() {
+            [code] => measured(*code, &mut conditions).unwrap_or(Lead::Code(*code)),
+            _ => Lead::Found(Condition::Codes(codes)),
+        },
+        other => Lead::Found(other),
+    };
+    (lead, conditions)
+}
+
+/// A code whose quantity is bounded, without a date that would narrow it more.
+fn measured(code: Code, conditions: &mut Vec<Condition>) -> Option<Lead> {
+    use crate::condition::Column;
+    if conditions.iter().any(|condition| matches!(condition, Condition::Date(_))) {
+        return None;
+    }
+    let place = conditions.iter().position(|condition| {
+        matches!(condition, Condition::Quantity { column: Column::Quantity, .. })
+    })?;
+    match conditions.remove(place) {
+        Condition::Quantity { scale, spans, .. } => Some(Lead::Measured { code, scale, spans }),
+        other => {
+            conditions.push(other);
+            None
         }
     }
 }

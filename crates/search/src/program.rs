@@ -6,9 +6,10 @@
 mod compile;
 
 use crate::parameter::reference;
+use fhir::definitions::TypeId;
 use serde_json::Value;
 
-pub(crate) use compile::compile;
+pub(crate) use compile::{compile, compile_below};
 
 /// What an expression means for one resource type.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub(crate) enum Program {
 pub(crate) struct Walk {
     steps: Vec<Step>,
     pub end: End,
+    /// The type at the end, for what goes on from there.
+    id: Option<TypeId>,
     /// Whether a resource can have more than one value here.
     pub is_repeating: bool,
 }

@@ -1,11 +1,13 @@
 //! The search parameters of each resource type (searchparameter-registry.html), compiled once.
 
 mod class;
+pub(crate) mod composite;
 
 use crate::key::salt;
 use crate::parameter::token::Spelling;
-use crate::parameter::{reference, string, token, uri};
+use crate::parameter::{date, number, quantity, reference, string, token, uri};
 use crate::program::{End, Program, Test, Walk, compile};
+use composite::Composite;
 use fhir::definitions::{ParameterKind, SearchParameter, Type, r4};
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -18,16 +20,40 @@ pub struct Parameter {
     pub(crate) program: Program,
     /// The types that a reference may point at.
     pub targets: Vec<&'static str>,
+    /// Sets its keys apart.
     pub(crate) salt: i64,
+    /// The same for references to resources of this server, shared by all parameters that read the same element: `patient` is
+    /// `subject`, for a target's key says its type.
+    pub(crate) target_salt: i64,
     pub(crate) is_dominant: bool,
     pub(crate) spelling: Spelling,
-    /// Its references to a patient are kept in the column `patient` instead of among the tokens.
-    pub(crate) is_patient: bool,
+    pub(crate) place: Place,
     pub(crate) rule: Rule,
+    /// Of `present`: set where the resource has a value.
+    pub(crate) bit: u32,
+}
+
+/// Where its values are kept, if not with those of most parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Tokens, filters, and the tables of entries.
+    Entries,
+    /// Its references to a patient are in the column `patient`.
+    Patient,
+    /// The first two codes are in the columns `code` and `code2`.
+    Code,
+    /// The columns `date_low` and `date_high`.
+    Date,
+    /// The columns `number` and `quantity`.
+    Quantity,
+    /// Its references to resources are in `reference_entry`, with the date of the resource.
+    Actor,
+    /// Nowhere: other parameters have them.
+    Elsewhere,
 }
 
 /// How a parameter is searched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Rule {
     /// `_id`: the primary key.
     Id,
@@ -37,6 +63,14 @@ pub(crate) enum Rule {
     Reference,
     Uri,
     String,
+    Date,
+    Number,
+    Quantity,
+    Composite(Composite),
+    /// What any of these finds: `combo-code` is `code` or `component-code`.
+    Either([&'static str; 2]),
+    /// `near`: within a distance of a position.
+    Near,
     /// Known to FHIR, refused here.
     Unsupported(&'static str),
 }
@@ -52,9 +86,7 @@ pub(crate) struct Kind {
 
 /// A parameter of a resource type, whether supported or not.
 pub(crate) fn find(resource: &str, code: &str) -> Option<&'static Parameter> {
-    let parameters = &kind(resource)?.parameters;
-    let place = parameters.binary_search_by(|parameter| parameter.code.cmp(code)).ok()?;
-    parameters.get(place)
+    kind(resource)?.find(code)
 }
 
 /// The parameters of a resource type that can be searched by.
@@ -88,9 +120,14 @@ fn build() -> HashMap<&'static str, Kind> {
             kinds.entry(resource.name).or_default().parameters.push(parameter);
         }
     }
-    for kind in kinds.values_mut() {
+    for (resource, kind) in &mut kinds {
         kind.parameters.sort_by_key(|parameter| parameter.code);
         kind.choose_patient();
+        kind.share_targets();
+        kind.choose_places(resource);
+        for (bit, parameter) in (0..).zip(&mut kind.parameters) {
+            parameter.bit = bit;
+        }
     }
     kinds
 }
@@ -106,77 +143,151 @@ fn understood(program: Program, kind: ParameterKind) -> Program {
     }
 }
 
-/// The types that a kind of parameter reads; none of a kind that is not supported.
+/// The types that a kind of parameter reads; composites and special ones have rules of their own.
 fn kinds(kind: ParameterKind) -> Option<&'static [&'static str]> {
     match kind {
         ParameterKind::Token => Some(&token::KINDS),
         ParameterKind::Reference => Some(&reference::KINDS),
         ParameterKind::Uri => Some(&uri::KINDS),
         ParameterKind::String => Some(&string::KINDS),
-        ParameterKind::Date
-        | ParameterKind::Number
-        | ParameterKind::Quantity
-        | ParameterKind::Composite
-        | ParameterKind::Special => None,
+        ParameterKind::Date => Some(&date::KINDS),
+        ParameterKind::Number => Some(&number::KINDS),
+        ParameterKind::Quantity => Some(&quantity::KINDS),
+        ParameterKind::Composite | ParameterKind::Special => None,
     }
 }
 
 impl Kind {
+    pub(crate) fn find(&self, code: &str) -> Option<&Parameter> {
+        let place = self.parameters.binary_search_by(|parameter| parameter.code.cmp(code)).ok()?;
+        self.parameters.get(place)
+    }
+
+    /// The parameter that is kept at a place, other than among the entries.
+    pub(crate) fn at(&self, place: Place) -> Option<&Parameter> {
+        self.parameters.iter().find(|parameter| parameter.place == place)
+    }
+
     /// The walk of `patient`, or else of `subject`, where it can meet only one reference.
     fn choose_patient(&mut self) {
         self.patient = ["patient", "subject"].iter().find_map(|code| {
-            let parameter = self.parameters.iter().find(|parameter| parameter.code == *code)?;
+            let parameter = self.find(code)?;
             let [walk] = parameter.program.walks() else { return None };
             let is_one = !walk.is_repeating && walk.end.kind == "Reference";
             let is_patient = parameter.targets.contains(&"Patient");
             (is_one && is_patient).then(|| walk.without_tests())
         });
         for parameter in &mut self.parameters {
-            parameter.is_patient = match (parameter.program.walks(), &self.patient) {
-                ([walk], Some(patient)) => {
-                    walk.without_tests() == *patient && parameter.targets.contains(&"Patient")
-                }
-                _ => false,
+            if let ([walk], Some(patient)) = (parameter.program.walks(), &self.patient)
+                && walk.without_tests() == *patient
+                && parameter.targets.contains(&"Patient")
+            {
+                parameter.place = Place::Patient;
+            }
+        }
+    }
+
+    /// The first parameter of an element lends its salt to the others.
+    fn share_targets(&mut self) {
+        let mut known: Vec<(Vec<Walk>, i64)> = Vec::new();
+        for parameter in &mut self.parameters {
+            if !matches!(parameter.rule, Rule::Reference) {
+                continue;
+            }
+            let walks = parameter.elements();
+            match known.iter().find(|(other, _)| *other == walks) {
+                Some((_, salt)) => parameter.target_salt = *salt,
+                None => known.push((walks, parameter.salt)),
+            }
+        }
+    }
+
+    fn choose_places(&mut self, resource: &str) {
+        let code = class::code(resource);
+        let date = class::date(resource);
+        let quantity = class::quantity(resource);
+        let actor = class::actor(resource)
+            .and_then(|actor| self.find(actor))
+            .map(|parameter| parameter.target_salt);
+        for parameter in &mut self.parameters {
+            let is = |chosen: Option<&str>| chosen == Some(parameter.code);
+            parameter.place = match parameter.rule {
+                Rule::Token if is(code) => Place::Code,
+                Rule::Date if is(date) => Place::Date,
+                Rule::Quantity if is(quantity) => Place::Quantity,
+                Rule::Reference if actor == Some(parameter.target_salt) => Place::Actor,
+                Rule::Either(_) => Place::Elsewhere,
+                _ => parameter.place,
             };
         }
     }
 }
 
 impl Parameter {
-    fn new(definition: &'static SearchParameter, resource: &Type, program: Program) -> Parameter {
+    fn new(
+        definition: &'static SearchParameter,
+        resource: &'static Type,
+        program: Program,
+    ) -> Parameter {
         let ends: Vec<&End> = program.walks().iter().map(|walk| &walk.end).collect();
+        let salt = salt(resource.name, definition.code);
         Parameter {
             code: definition.code,
             kind: definition.kind,
             targets: targets(definition, &program),
-            salt: salt(resource.name, definition.code),
+            salt,
+            target_salt: salt,
             is_dominant: class::is_dominant(definition.code, &program),
             spelling: match program {
                 Program::Values(_) => Spelling::of(&ends),
                 Program::Truth(_) => Spelling::Folded,
             },
-            is_patient: false,
-            rule: rule(definition, &program),
+            place: Place::Entries,
+            rule: rule(definition, resource, &program),
             program,
+            bit: 0,
         }
+    }
+
+    /// The elements it reads, whatever their references point at.
+    pub(crate) fn elements(&self) -> Vec<Walk> {
+        self.program.walks().iter().map(Walk::without_tests).collect()
+    }
+
+    /// Whether it keeps the references to resources of this server for all parameters that share them.
+    pub(crate) fn keeps_targets(&self) -> bool {
+        self.salt == self.target_salt
+    }
+
+    /// Whether it reads names, which Chinese has several spellings for.
+    pub(crate) fn is_name(&self) -> bool {
+        let is_human = self.program.walks().iter().any(|walk| walk.end.kind == "HumanName");
+        is_human || ["name", "family", "given", "phonetic"].contains(&self.code)
     }
 }
 
-fn rule(definition: &SearchParameter, program: &Program) -> Rule {
+fn rule(definition: &'static SearchParameter, resource: &'static Type, program: &Program) -> Rule {
+    if let Some(either) = class::either(definition.code) {
+        return Rule::Either(either);
+    }
     match (definition.code, definition.kind) {
         ("_id", _) => Rule::Id,
         ("_lastUpdated", _) => Rule::LastUpdated,
-        ("phonetic", _) => Rule::Unsupported("a search by sound"),
+        ("_text" | "_content", _) => Rule::Unsupported("a search in the text"),
+        ("_query", _) => Rule::Unsupported("a named query"),
+        (_, ParameterKind::Special) => Rule::Near,
+        (_, ParameterKind::Composite) => match Composite::new(definition, resource) {
+            Some(composite) => Rule::Composite(composite),
+            None => Rule::Unsupported("this composite search"),
+        },
         _ if program.walks().is_empty() => Rule::Unsupported("a search without an expression"),
         (_, ParameterKind::Token) => Rule::Token,
         (_, ParameterKind::Reference) => Rule::Reference,
         (_, ParameterKind::Uri) => Rule::Uri,
         (_, ParameterKind::String) => Rule::String,
-        (_, ParameterKind::Date) => Rule::Unsupported("a search by date"),
-        (_, ParameterKind::Number) => Rule::Unsupported("a search by number"),
-        (_, ParameterKind::Quantity) => Rule::Unsupported("a search by quantity"),
-        (_, ParameterKind::Composite) => Rule::Unsupported("a composite search"),
-        (_, ParameterKind::Special) => Rule::Unsupported("a special search"),
+        (_, ParameterKind::Date) => Rule::Date,
+        (_, ParameterKind::Number) => Rule::Number,
+        (_, ParameterKind::Quantity) => Rule::Quantity,
     }
 }
 
@@ -203,7 +314,7 @@ fn allows(walk: &Walk, target: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Rule, find, kind, kinds, supported};
+    use super::{Place, Rule, find, kind, supported};
     use fhir::definitions::r4;
 
     #[test]
@@ -225,7 +336,7 @@ mod tests {
     fn check_patient(resource: &str, expected: &[&str]) {
         let parameters = kind(resource).unwrap().parameters.iter();
         let found: Vec<&str> = parameters
-            .filter(|parameter| parameter.is_patient)
+            .filter(|parameter| parameter.place == Place::Patient)
             .map(|parameter| parameter.code)
             .collect();
         assert_eq!(found, expected, "{resource}");
@@ -253,17 +364,32 @@ mod tests {
     }
 
     #[test]
-    fn the_supported_parameters_are_those_of_four_kinds() {
+    fn only_what_has_no_expression_is_not_supported() {
         for resource in r4().resources() {
-            for parameter in &kind(resource.name).unwrap().parameters {
-                let is_plain = kinds(parameter.kind).is_some()
-                    && !["_text", "_content", "_query", "phonetic"].contains(&parameter.code);
+            let kind = kind(resource.name).unwrap();
+            assert!(kind.parameters.len() < 63, "{}", resource.name);
+            for parameter in &kind.parameters {
                 let is_supported = !matches!(parameter.rule, Rule::Unsupported(_));
-                let expected = is_plain || parameter.code == "_lastUpdated";
+                let expected = !["_text", "_content", "_query"].contains(&parameter.code);
                 assert_eq!(is_supported, expected, "{} {}", resource.name, parameter.code);
             }
         }
         assert_eq!(find("Consent", "source-reference").unwrap().program.walks().len(), 1);
+    }
+
+    #[test]
+    fn what_drives_a_search_has_its_place() {
+        let check = |resource: &str, code: &str, expected: Place| {
+            assert_eq!(find(resource, code).unwrap().place, expected, "{resource} {code}");
+        };
+        check("Observation", "code", Place::Code);
+        check("Observation", "date", Place::Date);
+        check("Observation", "value-quantity", Place::Quantity);
+        check("Observation", "combo-code", Place::Elsewhere);
+        check("Appointment", "practitioner", Place::Actor);
+        check("Appointment", "actor", Place::Actor);
+        check("Patient", "birthdate", Place::Date);
+        check("Patient", "death-date", Place::Entries);
     }
 
     fn check_dominant(resource: &str, code: &str, expected: bool) {

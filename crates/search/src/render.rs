@@ -1,360 +1,328 @@
 //! A plan as a statement.
 //!
-//! Matches come in the order of their version key, the order in which they were last changed; a page begins after the key of the
-//! page before. What an index found is put in order as version keys alone, and only the rows of the page are read whole.
+//! A lead gives one or more leaves: conditions that an index serves, each apart from the others. Where the index has the order
+//! that is asked for, each leaf is read along it up to the limit; else what the leaves find is put in order as version keys
+//! alone, and only the rows of the page are read whole.
 
-use crate::date::Range;
-use crate::plan::{Condition, Drive, Plan};
+mod filter;
+mod leaf;
+
+use crate::plan::{Lead, Order, Plan};
 use crate::sql::{Bind, Sql};
+use filter::{as_filters, version_bounds};
+use leaf::{Leaf, leaves};
 
-/// The rows of a page, with the columns that a stored version is read from.
-pub fn page(plan: &Plan, limit: u32) -> Sql {
-    const COLUMNS: &str =
-        "SELECT id, version, version_key, hospital, patient, shard, method, dictionary, body FROM ";
-    rows(plan, COLUMNS, limit)
+/// The columns that a stored version is read from, what it was put in order by, and the snapshot that the statement saw.
+const COLUMNS: &str = "t0.id, t0.version, t0.version_key, t0.hospital, t0.patient, t0.shard, t0.method, t0.dictionary, t0.body, ";
+const SNAPSHOT: &str = ", pg_current_snapshot()::text AS snapshot";
+
+/// A table, by how deep the question about it is nested.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct At(usize);
+
+/// As deep as chains go, and one for each end.
+const TABLES: [&str; 11] = ["t0", "t1", "t2", "t3", "t4", "t5", "t6", "t7", "t8", "t9", "t10"];
+const ENTRIES: [&str; 11] = ["e0", "e1", "e2", "e3", "e4", "e5", "e6", "e7", "e8", "e9", "e10"];
+
+impl At {
+    const TOP: At = At(0);
+
+    fn below(self) -> At {
+        At(self.0 + 1)
+    }
+
+    fn table(self) -> &'static str {
+        TABLES.get(self.0).copied().unwrap_or("too_deep")
+    }
+
+    fn entry(self) -> &'static str {
+        ENTRIES.get(self.0).copied().unwrap_or("too_deep")
+    }
+
+    /// Text that begins with the `.` after the table.
+    fn column(self, text: &'static str) -> Sql {
+        Sql::text_of(self.table()).then(text)
+    }
+
+    /// The same of an entry table.
+    fn of_entry(self, text: &'static str) -> Sql {
+        Sql::text_of(self.entry()).then(text)
+    }
 }
 
-/// Only what names the matches.
+/// A moment that a search is held to: what transactions had done by then. Versions up to `floor` are older than all that could
+/// have been under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pinned {
+    pub snapshot: String,
+    pub floor: i64,
+}
+
+/// Which of the matches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Those that have what they are put in order by, after a sort key and a version key.
+    Ordered { after: Option<(i64, i64)> },
+    /// Those without, in the order of their version keys.
+    Rest { after: Option<i64> },
+    /// Those that were changed since, in the order of their version keys.
+    Changed { since: Pinned, after: Option<i64> },
+}
+
+/// A page of the matches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    pub order: Order,
+    pub part: Part,
+    pub pinned: Option<Pinned>,
+    pub limit: u32,
+}
+
+impl Order {
+    /// What matches are put in order by, beside the version key.
+    fn key(self) -> &'static str {
+        match self {
+            Order::Version { .. } => "t0.version_key",
+            Order::Date { .. } => "t0.date_low",
+            Order::Quantity => "t0.quantity",
+        }
+    }
+
+    fn is_descending(self) -> bool {
+        match self {
+            Order::Version { descending } | Order::Date { descending } => descending,
+            Order::Quantity => false,
+        }
+    }
+
+    fn clause(self) -> &'static str {
+        match self.is_descending() {
+            true => " ORDER BY sort_key DESC, version_key DESC LIMIT ",
+            false => " ORDER BY sort_key, version_key LIMIT ",
+        }
+    }
+}
+
+/// The rows of a page.
+pub fn page(plan: &Plan, window: &Window) -> Sql {
+    let order = match window.part {
+        Part::Ordered { .. } => window.order,
+        Part::Rest { .. } | Part::Changed { .. } => Order::Version { descending: false },
+    };
+    let leaves = leaves(plan, At::TOP, order);
+    let limit = || Bind::Int8(i64::from(window.limit));
+    let rest = rest(plan, window, order, leaves.is_in_order);
+    let select = |leaf: Leaf| {
+        Sql::text_of("SELECT ")
+            .then(COLUMNS)
+            .then(order.key())
+            .then(" AS sort_key")
+            .then(SNAPSHOT)
+            .append(leaf.source)
+            .then(" WHERE ")
+            .append(Sql::all(leaf.conditions.into_iter().chain(rest.clone()).collect()))
+    };
+    if leaves.is_in_order {
+        let mut selects: Vec<Sql> = leaves.leaves.into_iter().map(select).collect();
+        if selects.len() == 1 {
+            return selects.remove(0).then(order.clause()).bind(limit());
+        }
+        let selects = selects.into_iter().map(|select| {
+            Sql::text_of("(").append(select).then(order.clause()).bind(limit()).then(")")
+        });
+        return Sql::text_of("SELECT * FROM (")
+            .append(Sql::joined(selects.collect(), " UNION ALL "))
+            .then(") AS leaves")
+            .then(order.clause())
+            .bind(limit());
+    }
+    let between = if leaves.is_apart { " UNION ALL " } else { " UNION " };
+    let matched = leaves.leaves.into_iter().map(|leaf| {
+        Sql::text_of("SELECT t0.version_key, t0.shard, ")
+            .then(order.key())
+            .then(" AS sort_key")
+            .append(leaf.source)
+            .then(" WHERE ")
+            .append(Sql::all(leaf.conditions.into_iter().chain(rest.clone()).collect()))
+    });
+    Sql::text_of("WITH matched AS MATERIALIZED (")
+        .append(Sql::joined(matched.collect(), between))
+        .then(") SELECT ")
+        .then(COLUMNS)
+        .then("page.sort_key")
+        .then(SNAPSHOT)
+        .then(" FROM (SELECT version_key, shard, sort_key FROM matched")
+        .then(order.clause())
+        .bind(limit())
+        .then(") AS page JOIN ")
+        .then(plan.table.name)
+        .then(" AS t0 USING (version_key, shard)")
+        .then(order.clause())
+        .bind(limit())
+}
+
+/// Only what names the matches, in the order of their version keys.
 pub fn identities(plan: &Plan, limit: u32) -> Sql {
-    rows(plan, "SELECT id, version_key FROM ", limit)
+    let order = Order::Version { descending: false };
+    let leaves = leaves(plan, At::TOP, order);
+    let rest = as_filters(&plan.rest, At::TOP);
+    let selects = leaves.leaves.into_iter().map(|leaf| {
+        Sql::text_of("SELECT t0.id, t0.version_key")
+            .append(leaf.source)
+            .then(" WHERE ")
+            .append(Sql::all(leaf.conditions.into_iter().chain(rest.clone()).collect()))
+    });
+    // A constant would let the planner walk all rows in order, in the hope of an early match.
+    Sql::text_of("WITH matched AS MATERIALIZED (")
+        .append(Sql::joined(selects.collect(), " UNION "))
+        .then(") SELECT id, version_key FROM matched ORDER BY version_key LIMIT ")
+        .bind(Bind::Int8(i64::from(limit)))
 }
 
 /// How many match, on all pages.
 pub fn count(plan: &Plan) -> Sql {
-    let conditions = plan.conditions(None);
-    Sql::text_of("SELECT count(*) FROM ").then(plan.table.name).then(" WHERE ").append(conditions)
-}
-
-fn rows(plan: &Plan, columns: &'static str, limit: u32) -> Sql {
-    let conditions = plan.conditions(plan.after);
-    let table = plan.table.name;
-    let limit = Bind::Int8(i64::from(limit));
-    match plan.drive {
-        Drive::Walk { .. } => Sql::text_of(columns)
-            .then(table)
+    let leaves = leaves(plan, At::TOP, Order::Version { descending: false });
+    let rest = as_filters(&plan.rest, At::TOP);
+    let conditions = |leaf: &Leaf| {
+        leaf.source
+            .clone()
             .then(" WHERE ")
-            .append(conditions)
-            .then(" ORDER BY version_key LIMIT ")
-            .bind(limit),
-        Drive::Tokens(_) | Drive::Any(_) => {
-            Sql::text_of("WITH matched AS MATERIALIZED (SELECT version_key, shard FROM ")
-                .then(table)
-                .then(" WHERE ")
-                .append(conditions)
-                .then(") ")
-                .then(columns)
-                .then("(SELECT version_key, shard FROM matched ORDER BY version_key LIMIT ")
-                .bind(limit)
-                .then(") AS page JOIN ")
-                .then(table)
-                .then(" USING (version_key, shard) ORDER BY version_key")
-        }
+            .append(Sql::all(leaf.conditions.iter().cloned().chain(rest.clone()).collect()))
+    };
+    if leaves.is_apart {
+        let counts = leaves
+            .leaves
+            .iter()
+            .map(|leaf| Sql::text_of("(SELECT count(*)").append(conditions(leaf)).then(")"));
+        return Sql::text_of("SELECT ").append(Sql::joined(counts.collect(), " + "));
     }
+    let keys = leaves
+        .leaves
+        .iter()
+        .map(|leaf| Sql::text_of("SELECT t0.version_key, t0.shard").append(conditions(leaf)));
+    Sql::text_of("SELECT count(*) FROM (")
+        .append(Sql::joined(keys.collect(), " UNION "))
+        .then(") AS matched")
 }
 
-impl Plan {
-    fn conditions(&self, after: Option<i64>) -> Sql {
-        let (first, key) = match &self.drive {
-            Drive::Walk { patient } => {
-                (patient.map(|key| Sql::text_of("patient = ").bind(Bind::Int8(key))), "version_key")
-            }
-            // The sum is in no index.
-            Drive::Tokens(keys) => (Some(tokens_all(keys)), "version_key + 0"),
-            Drive::Any(condition) => (Some(driving(condition)), "version_key + 0"),
-        };
-        let mut all: Vec<Sql> = first.into_iter().collect();
-        if let Some(after) = after {
-            all.push(Sql::text_of(key).then(" > ").bind(Bind::Int8(after)));
-        }
-        if let Some(ranges) = &self.versions {
-            all.push(Sql::any(ranges.iter().map(|range| between(key, range)).collect()));
-        }
-        all.extend(self.rest.iter().map(filtering));
-        Sql::all(all)
+/// The conditions of every leaf: what did not lead, and the window.
+fn rest(plan: &Plan, window: &Window, order: Order, is_in_order: bool) -> Vec<Sql> {
+    let mut all = as_filters(&plan.rest, At::TOP);
+    let is_walk = matches!(plan.lead, Lead::Walk) && is_in_order;
+    // Along the walk a bound on the version key is where the index is entered; elsewhere the sum is in no index.
+    let version = if is_walk { "t0.version_key" } else { "t0.version_key + 0" };
+    if is_walk && matches!(order, Order::Version { .. }) {
+        all.extend(version_bounds(&plan.rest));
     }
-}
-
-fn between(key: &'static str, range: &Range) -> Sql {
-    let low = || Sql::text_of(key).then(" >= ").bind(Bind::Int8(range.low));
-    let high = || Sql::text_of(key).then(" < ").bind(Bind::Int8(range.high));
-    match (range.low, range.high) {
-        (i64::MIN..=0, i64::MAX) => Sql::all(Vec::new()),
-        (i64::MIN..=0, _) => high(),
-        (_, i64::MAX) => low(),
-        (_, _) => Sql::all(vec![low(), high()]),
+    if !matches!(order, Order::Version { .. }) {
+        all.push(Sql::text_of(order.key()).then(" IS NOT NULL"));
     }
-}
-
-fn tokens_all(keys: &[i64]) -> Sql {
-    Sql::text_of("tokens @> ").bind(Bind::Int8Array(keys.to_vec()))
-}
-
-/// In the form that an index serves.
-fn driving(condition: &Condition) -> Sql {
-    match condition {
-        Condition::Ids(ids) => {
-            Sql::text_of("id = ANY(").bind(Bind::TextArray(ids.clone())).then(")")
+    let is_key_missing = matches!(window.part, Part::Rest { .. });
+    match &window.part {
+        Part::Ordered { after: None } => {}
+        Part::Ordered { after: Some((_, key)) } if matches!(order, Order::Version { .. }) => {
+            let than = if order.is_descending() { " < " } else { " > " };
+            all.push(Sql::text_of(version).then(than).bind(Bind::Int8(*key)));
         }
-        Condition::Strings { .. } => filtering(condition),
-        Condition::Keys { patients, tokens, filters } => {
-            let mut any = Vec::new();
-            if !patients.is_empty() {
-                let patients = Bind::Int8Array(patients.clone());
-                any.push(Sql::text_of("patient = ANY(").bind(patients).then(")"));
-            }
-            if !tokens.is_empty() {
-                any.push(Sql::text_of("tokens && ").bind(Bind::Int8Array(tokens.clone())));
-            }
-            any.extend(one_of_filters(filters));
-            Sql::any(any)
+        Part::Ordered { after: Some((sort_key, key)) } => {
+            let than = if order.is_descending() {
+                ", t0.version_key) < ("
+            } else {
+                ", t0.version_key) > ("
+            };
+            let after = Sql::text_of("(").then(order.key()).then(than);
+            let after = after.bind(Bind::Int8(*sort_key)).then(", ");
+            all.push(after.bind(Bind::Int8(*key)).then(")"));
+        }
+        Part::Rest { after } => {
+            all.extend(after.map(|key| Sql::text_of(version).then(" > ").bind(Bind::Int8(key))));
+        }
+        Part::Changed { since, after } => {
+            let from = after.unwrap_or(since.floor).max(since.floor);
+            all.push(Sql::text_of(version).then(" > ").bind(Bind::Int8(from)));
+            all.push(Sql::text_of("NOT ").append(seen(since)));
         }
     }
+    if is_key_missing {
+        all.push(Sql::text_of(window.order.key()).then(" IS NULL"));
+    }
+    if let Some(pinned) = &window.pinned {
+        let old = Sql::text_of("t0.version_key + 0 <= ").bind(Bind::Int8(pinned.floor));
+        all.push(Sql::any(vec![old, seen(pinned)]));
+    }
+    all
 }
 
-/// In a form that no index serves, so that it cannot take the lead; texts have no other place than their index.
-fn filtering(condition: &Condition) -> Sql {
-    match condition {
-        Condition::Ids(ids) => {
-            Sql::text_of("id || '' = ANY(").bind(Bind::TextArray(ids.clone())).then(")")
-        }
-        Condition::Keys { patients, tokens, filters } => {
-            let mut any = Vec::new();
-            if !patients.is_empty() {
-                let patients = Bind::Int8Array(patients.clone());
-                any.push(Sql::text_of("patient + 0 = ANY(").bind(patients).then(")"));
-            }
-            match tokens.as_slice() {
-                [] => {}
-                [key] => any.push(Sql::default().bind(Bind::Int8(*key)).then(" = ANY(tokens)")),
-                keys => {
-                    let keys = Bind::Int8Array(keys.to_vec());
-                    any.push(Sql::text_of("(tokens || '{}'::int8[]) && ").bind(keys));
-                }
-            }
-            any.extend(one_of_filters(filters));
-            Sql::any(any)
-        }
-        Condition::Strings { parameter, prefixes } => {
-            let ranges = prefixes.iter().map(|prefix| {
-                let range =
-                    Sql::text_of("SELECT resource_key FROM string_entry WHERE parameter_key = ")
-                        .bind(Bind::Int8(*parameter))
-                        .then(" AND value >= ")
-                        .bind(Bind::Text(prefix.low.clone()));
-                match &prefix.high {
-                    Some(high) => range.then(" AND value < ").bind(Bind::Text(high.clone())),
-                    None => range,
-                }
-            });
-            Sql::text_of("key IN (").append(Sql::joined(ranges.collect(), " UNION ALL ")).then(")")
-        }
-    }
-}
-
-fn one_of_filters(keys: &[i64]) -> Option<Sql> {
-    match keys {
-        [] => None,
-        [key] => Some(Sql::default().bind(Bind::Int8(*key)).then(" = ANY(filters)")),
-        keys => Some(Sql::text_of("filters && ").bind(Bind::Int8Array(keys.to_vec()))),
-    }
+fn seen(pinned: &Pinned) -> Sql {
+    Sql::text_of("is_seen(t0.xmin, ")
+        .bind(Bind::Text(pinned.snapshot.clone()))
+        .then("::pg_snapshot)")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{count, identities, page};
-    use crate::key::{hash, resource_key, salt};
+    use super::{Part, Window, count, identities, page};
     use crate::plan::{Plan, plan};
     use crate::query::tests::parse;
-    use crate::sql::Bind;
     use access::{Caller, HospitalId, Interaction, Wish, decide};
 
-    const COLUMNS: &str =
-        "SELECT id, version, version_key, hospital, patient, shard, method, dictionary, body FROM ";
-
-    fn planned(search: &str, after: Option<i64>) -> Plan {
-        let mut query = parse(search).unwrap();
-        query.after = after;
+    fn planned(search: &str) -> Plan {
+        let query = parse(search).unwrap();
         let wish = Wish { interaction: Interaction::Search, resource: Some(query.resource) };
         let grant = decide(&Caller::local(HospitalId(1)), &wish).unwrap();
         plan(&query, &grant).unwrap()
     }
 
-    /// What follows the columns.
+    /// What follows `FROM`, in the natural order, the first page.
     fn check(search: &str, expected: &str) {
-        let text = page(&planned(search, None), 21).text();
-        assert_eq!(text.replacen(COLUMNS, "", 1), expected, "{search}");
-    }
-
-    /// The conditions by which version keys are gathered, and where the limit stands.
-    fn check_gathered(search: &str, table: &str, conditions: &str, limit: usize) {
-        let matched =
-            format!("WITH matched AS MATERIALIZED (SELECT version_key, shard FROM {table}");
-        check(
-            search,
-            &format!(
-                "{matched} WHERE {conditions}) (SELECT version_key, shard FROM matched \
-                 ORDER BY version_key LIMIT ${limit}::int8) AS page JOIN {table} USING (version_key, shard) \
-                 ORDER BY version_key"
-            ),
-        );
+        let plan = planned(search);
+        let window = Window {
+            order: plan.natural(),
+            part: Part::Ordered { after: None },
+            pinned: None,
+            limit: 21,
+        };
+        let text = page(&plan, &window).text();
+        let text = text.replace(super::COLUMNS, "… ").replace(super::SNAPSHOT, "");
+        assert_eq!(text, expected, "{search}");
     }
 
     #[test]
-    fn everything_and_what_is_dominant_is_walked() {
-        check("Group?", "\"group\" WHERE TRUE ORDER BY version_key LIMIT $1::int8");
+    fn each_search_has_one_lead() {
+        check(
+            "Patient?identifier=a|1&gender=male",
+            "WITH matched AS MATERIALIZED (SELECT t0.version_key, t0.shard, t0.version_key AS sort_key FROM patient AS t0 \
+             WHERE (t0.tokens @> $1::int8[] AND $2::int8 = ANY(t0.filters))) SELECT … page.sort_key FROM (SELECT version_key, \
+             shard, sort_key FROM matched ORDER BY sort_key, version_key LIMIT $3::int8) AS page JOIN patient AS t0 USING \
+             (version_key, shard) ORDER BY sort_key, version_key LIMIT $4::int8",
+        );
         check(
             "Patient?gender=male",
-            "patient WHERE $1::int8 = ANY(filters) ORDER BY version_key LIMIT $2::int8",
+            "SELECT … t0.version_key AS sort_key FROM patient AS t0 WHERE $1::int8 = ANY(t0.filters) \
+             ORDER BY sort_key, version_key LIMIT $2::int8",
         );
         check(
-            "Patient?gender=male,female&active=true",
-            "patient WHERE (filters && $1::int8[] AND $2::int8 = ANY(filters)) ORDER BY version_key LIMIT $3::int8",
-        );
-        check(
-            "Patient?identifier=urn:a|",
-            "patient WHERE $1::int8 = ANY(filters) ORDER BY version_key LIMIT $2::int8",
-        );
-        check(
-            "Patient?identifier=urn:a|,1",
-            "patient WHERE ($1::int8 = ANY(tokens) OR $2::int8 = ANY(filters)) ORDER BY version_key LIMIT $3::int8",
+            "Appointment?actor=Practitioner/1&date=2026-11-24",
+            "SELECT … t0.date_low AS sort_key FROM reference_entry AS e0 JOIN appointment AS t0 ON t0.key = e0.resource_key WHERE \
+             (e0.target_key = $1::int8 AND e0.date_low <= $2::int8 AND e0.date_low >= $3::int8 AND \
+             (t0.date_low + 0 >= $4::int8 AND t0.date_high + 0 <= $5::int8) AND t0.date_low IS NOT NULL) \
+             ORDER BY sort_key, version_key LIMIT $6::int8",
         );
     }
 
     #[test]
-    fn one_patient_is_walked_in_order() {
-        check(
-            "Observation?patient=1&code=a&code=b,c&status=final",
-            "observation WHERE (patient = $1::int8 AND $2::int8 = ANY(tokens) AND (tokens || '{}'::int8[]) && $3::int8[] \
-             AND $4::int8 = ANY(filters)) ORDER BY version_key LIMIT $5::int8",
-        );
-        check(
-            "Observation?subject=Patient/1&patient=2",
-            "observation WHERE (patient = $1::int8 AND patient + 0 = ANY($2::int8[])) ORDER BY version_key LIMIT $3::int8",
-        );
-    }
-
-    #[test]
-    fn what_an_index_finds_is_gathered_and_put_in_order() {
-        check_gathered("Patient?identifier=1", "patient", "tokens @> $1::int8[]", 2);
-        check_gathered(
-            "Observation?code=a&status=final&code=b&performer=Patient/1,Patient/2",
-            "observation",
-            "(tokens @> $1::int8[] AND $2::int8 = ANY(filters) AND (tokens || '{}'::int8[]) && $3::int8[])",
-            4,
-        );
-        check_gathered("Observation?code=a,b", "observation", "tokens && $1::int8[]", 2);
-        check_gathered("Observation?patient=1,2", "observation", "patient = ANY($1::int8[])", 2);
-        check_gathered(
-            "Observation?subject=1",
-            "observation",
-            "(patient = ANY($1::int8[]) OR tokens && $2::int8[])",
-            3,
-        );
-        check_gathered(
-            "Observation?_id=1,2&patient=1",
-            "observation",
-            "(id = ANY($1::text[]) AND patient + 0 = ANY($2::int8[]))",
-            3,
-        );
-        check_gathered(
-            "Patient?_id=1,2&_id=2",
-            "patient",
-            "(id = ANY($1::text[]) AND id || '' = ANY($2::text[]))",
-            3,
-        );
-    }
-
-    #[test]
-    fn a_text_is_found_by_its_start() {
-        let range = "SELECT resource_key FROM string_entry WHERE parameter_key = ";
-        check_gathered(
-            "Patient?name=ann,\u{10ffff}",
-            "patient",
-            &format!(
-                "key IN ({range}$1::int8 AND value >= $2::text AND value < $3::text UNION ALL {range}$4::int8 AND value >= $5::text)"
-            ),
-            6,
-        );
-        check_gathered(
-            "Patient?name=ann&identifier=1&active=true",
-            "patient",
-            &format!(
-                "(tokens @> $1::int8[] AND key IN ({range}$2::int8 AND value >= $3::text AND value < $4::text) AND $5::int8 = ANY(filters))"
-            ),
-            6,
-        );
-    }
-
-    #[test]
-    fn times_are_ranges_of_version_keys() {
-        check(
-            "Patient?_lastUpdated=gt2026-01-01&_lastUpdated=lt2026-02-01",
-            "patient WHERE (version_key >= $1::int8 AND version_key < $2::int8) ORDER BY version_key LIMIT $3::int8",
-        );
-        check(
-            "Patient?_lastUpdated=ge2026",
-            "patient WHERE version_key >= $1::int8 ORDER BY version_key LIMIT $2::int8",
-        );
-        check(
-            "Patient?_lastUpdated=ne2026",
-            "patient WHERE (version_key < $1::int8 OR version_key >= $2::int8) ORDER BY version_key LIMIT $3::int8",
-        );
-        check(
-            "Patient?_lastUpdated=2025&_lastUpdated=2026",
-            "patient WHERE FALSE ORDER BY version_key LIMIT $1::int8",
-        );
-        check_gathered(
-            "Patient?identifier=1&_lastUpdated=lt2026",
-            "patient",
-            "(tokens @> $1::int8[] AND version_key + 0 < $2::int8)",
-            3,
-        );
-        let sql = page(&planned("Patient?_lastUpdated=2026-11-23T08:00Z", None), 21);
-        let minute = 1_795_420_800_000_000_i64;
-        let binds = [minute << 11, (minute + 60_000_000) << 11, 21].map(Bind::Int8);
-        assert_eq!(sql.binds(), binds.iter().collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn a_page_begins_after_the_one_before() {
-        let text = page(&planned("Patient?active=true", Some(7)), 21).text();
-        let expected = "patient WHERE (version_key > $1::int8 AND $2::int8 = ANY(filters)) ORDER BY version_key LIMIT $3::int8";
-        assert_eq!(text.replacen(COLUMNS, "", 1), expected);
-        let text = page(&planned("Patient?identifier=1", Some(7)), 21).text();
-        assert!(text.contains("(tokens @> $1::int8[] AND version_key + 0 > $2::int8)"), "{text}");
-    }
-
-    #[test]
-    fn a_count_is_of_all_pages_and_has_no_order() {
-        let plan = planned("Patient?identifier=1&active=true", Some(7));
-        let expected =
-            "SELECT count(*) FROM patient WHERE (tokens @> $1::int8[] AND $2::int8 = ANY(filters))";
-        assert_eq!(count(&plan).text(), expected);
-        let text = identities(&planned("Patient?active=true", None), 2).text();
-        let expected = "SELECT id, version_key FROM patient WHERE $1::int8 = ANY(filters) ORDER BY version_key LIMIT $2::int8";
-        assert_eq!(text, expected);
-    }
-
-    #[test]
-    fn values_travel_as_binds() {
-        let binds = |search: &str| {
-            page(&planned(search, None), 2).binds().into_iter().cloned().collect::<Vec<_>>()
-        };
-        let patient = Bind::Int8(resource_key("Patient", "1"));
-        assert_eq!(binds("Observation?patient=1"), [patient, Bind::Int8(2)]);
-        let url = hash(b"http://a.test'; --") ^ salt("ValueSet", "url");
-        assert_eq!(
-            binds("ValueSet?url=http://a.test'; --"),
-            [Bind::Int8Array(vec![url]), Bind::Int8(2)]
-        );
-        let texts = ["ann", "ano"].map(|text| Bind::Text(text.to_owned()));
-        let [low, high] = texts;
-        assert_eq!(
-            binds("Patient?name=Ann"),
-            [Bind::Int8(salt("Patient", "name")), low, high, Bind::Int8(2)]
-        );
-        let practitioner = resource_key("Practitioner", "9") ^ salt("Appointment", "actor");
-        let tokens = Bind::Int8Array(vec![practitioner]);
-        assert_eq!(binds("Appointment?actor=Practitioner/9"), [tokens, Bind::Int8(2)]);
+    fn a_value_is_never_in_the_text() {
+        for search in [
+            "Patient?name=marked&family:exact=marked&_id=marked",
+            "Observation?code=marked&value-quantity=gt5||marked&date=ge2026",
+            "Observation?subject:Patient.identifier=marked|marked",
+            "Patient?_has:Observation:patient:code=marked",
+            "ValueSet?url:below=http://marked",
+        ] {
+            let plan = planned(search);
+            for sql in [count(&plan), identities(&plan, 2)] {
+                assert!(!sql.text().contains("marked"), "{}", sql.text());
+            }
+        }
     }
 }

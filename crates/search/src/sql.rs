@@ -1,21 +1,22 @@
 //! SQL as text that is known when we compile and binds that are not; placeholders are numbered once, at the end.
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Bind {
     Int4(i32),
     Int8(i64),
+    Float8(f64),
     Text(String),
     Int8Array(Vec<i64>),
     TextArray(Vec<String>),
 }
 
 /// A piece of SQL. Nothing a caller sent is ever in its text.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sql {
     parts: Vec<Part>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Part {
     Text(&'static str),
     Bind(Bind),
@@ -89,6 +90,7 @@ impl Bind {
         match self {
             Bind::Int4(_) => "::int4",
             Bind::Int8(_) => "::int8",
+            Bind::Float8(_) => "::float8",
             Bind::Text(_) => "::text",
             Bind::Int8Array(_) => "::int8[]",
             Bind::TextArray(_) => "::text[]",

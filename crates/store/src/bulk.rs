@@ -13,7 +13,7 @@ use schema::resource::Table;
 use std::collections::{BTreeMap, HashSet};
 use tokio_postgres::Client;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 /// What one slice did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,14 +23,22 @@ pub struct Loaded {
     pub skipped: u64,
 }
 
-const COLUMNS: &str = "id, shard, version_key, version, key, hospital, patient, tokens, filters, method, dictionary, body";
-const TYPES: [Type; 12] = [
+const COLUMNS: &str = "id, shard, version_key, version, key, hospital, patient, code, code2, date_low, date_high, quantity, \
+    number, present, tokens, filters, method, dictionary, body";
+const TYPES: [Type; 19] = [
     Type::TEXT,
     Type::INT4,
     Type::INT8,
     Type::INT4,
     Type::INT8,
     Type::INT4,
+    Type::INT8,
+    Type::INT8,
+    Type::INT8,
+    Type::INT8,
+    Type::INT8,
+    Type::INT8,
+    Type::INT8,
     Type::INT8,
     Type::INT8_ARRAY,
     Type::INT8_ARRAY,
@@ -74,7 +82,7 @@ impl Store {
         for (table, puts) in by_table.into_values() {
             self.copy_resources(client, table, &puts).await?;
         }
-        copy_strings(client, puts).await
+        copy_entries(client, puts).await
     }
 
     async fn copy_resources(
@@ -97,9 +105,16 @@ impl Store {
                     &put.version,
                     &put.key,
                     &put.hospital,
-                    &put.patient,
-                    &put.tokens,
-                    &put.filters,
+                    &put.patient(),
+                    &put.entries.code,
+                    &put.entries.code2,
+                    &put.entries.date.map(|(low, _)| low),
+                    &put.entries.date.map(|(_, high)| high),
+                    &put.entries.quantity,
+                    &put.entries.number,
+                    &put.entries.present,
+                    &put.entries.tokens,
+                    &put.entries.filters,
                     &put.method.code(),
                     &dictionary,
                     &body,
@@ -131,14 +146,44 @@ async fn used(client: &Client, puts: &[Put]) -> Result<HashSet<(i16, String)>, E
     Ok(used)
 }
 
-async fn copy_strings(client: &Client, puts: &[Put]) -> Result<(), Error> {
-    let text = "COPY string_entry (shard, parameter_key, value, resource_key) FROM STDIN BINARY";
-    let types = [Type::INT4, Type::INT8, Type::TEXT, Type::INT8];
+async fn copy_entries(client: &Client, puts: &[Put]) -> Result<(), Error> {
+    const KEY: [Type; 2] = [Type::INT4, Type::INT8];
+    let types = [KEY[0].clone(), KEY[1].clone(), Type::INT8, Type::TEXT, Type::INT8];
+    let text =
+        "COPY string_entry (shard, resource_key, parameter_key, value, exact) FROM STDIN BINARY";
     let writer = BinaryCopyInWriter::new(client.copy_in(text).await?, &types);
     pin_mut!(writer);
     for put in puts {
-        for (parameter_key, value) in &put.strings {
-            writer.as_mut().write(&[&put.shard, parameter_key, value, &put.key]).await?;
+        for entry in &put.entries.strings {
+            let row: [&(dyn ToSql + Sync); 5] =
+                [&put.shard, &put.key, &entry.parameter_key, &entry.value, &entry.exact];
+            writer.as_mut().write(&row).await?;
+        }
+    }
+    writer.finish().await?;
+
+    let types = [KEY[0].clone(), KEY[1].clone(), Type::INT8, Type::INT8, Type::INT8];
+    let text = "COPY range_entry (shard, resource_key, parameter_key, low, high) FROM STDIN BINARY";
+    let writer = BinaryCopyInWriter::new(client.copy_in(text).await?, &types);
+    pin_mut!(writer);
+    for put in puts {
+        for entry in &put.entries.ranges {
+            let row: [&(dyn ToSql + Sync); 5] =
+                [&put.shard, &put.key, &entry.parameter_key, &entry.low, &entry.high];
+            writer.as_mut().write(&row).await?;
+        }
+    }
+    writer.finish().await?;
+
+    let types = [KEY[0].clone(), KEY[1].clone(), Type::INT8, Type::INT8];
+    let text = "COPY reference_entry (shard, resource_key, target_key, date_low) FROM STDIN BINARY";
+    let writer = BinaryCopyInWriter::new(client.copy_in(text).await?, &types);
+    pin_mut!(writer);
+    for put in puts {
+        for entry in &put.entries.references {
+            let row: [&(dyn ToSql + Sync); 4] =
+                [&put.shard, &put.key, &entry.target_key, &entry.date_low];
+            writer.as_mut().write(&row).await?;
         }
     }
     writer.finish().await?;

@@ -16,15 +16,38 @@ pub struct Identity {
     pub version_key: i64,
 }
 
+/// A match, with what it was put in order by.
+#[derive(Clone, Debug)]
+pub struct Match {
+    pub version: Version,
+    /// None where it has nothing to be put in order by.
+    pub sort_key: Option<i64>,
+}
+
+/// What a statement found, and what it could see.
+#[derive(Clone, Debug, Default)]
+pub struct Matches {
+    pub matches: Vec<Match>,
+    /// PostgreSQL's snapshot, as text; none when nothing was found.
+    pub snapshot: Option<String>,
+}
+
 impl Store {
     /// The versions that a rendered plan selects, in its order.
-    pub async fn find(
-        &self,
-        table: &'static Table,
-        sql: &Sql,
-    ) -> Result<Sealed<Vec<Version>>, Error> {
+    pub async fn find(&self, table: &'static Table, sql: &Sql) -> Result<Sealed<Matches>, Error> {
         let client = self.pool.get().await?;
         Ok(Sealed::new(self.find_on(&client, table, sql).await?))
+    }
+
+    /// What transactions have done by now, as PostgreSQL writes it.
+    pub async fn snapshot(&self) -> Result<String, Error> {
+        let client = self.pool.get().await?;
+        self.snapshot_on(&client).await
+    }
+
+    pub(crate) async fn snapshot_on(&self, client: &Object) -> Result<String, Error> {
+        let statement = client.prepare_cached("SELECT pg_current_snapshot()::text").await?;
+        Ok(client.query_one(&statement, &[]).await?.try_get(0)?)
     }
 
     pub async fn count(&self, sql: &Sql) -> Result<Sealed<i64>, Error> {
@@ -43,10 +66,14 @@ impl Store {
         client: &Object,
         table: &'static Table,
         sql: &Sql,
-    ) -> Result<Vec<Version>, Error> {
+    ) -> Result<Matches, Error> {
         let statement = client.prepare_cached(&sql.text()).await?;
         let rows = client.query(&statement, &binds(sql)).await?;
-        rows.iter().map(|row| self.version(table, row)).collect()
+        let snapshot = rows.first().map(|row| row.try_get("snapshot")).transpose()?;
+        let matches = rows.iter().map(|row| {
+            Ok(Match { version: self.version(table, row)?, sort_key: row.try_get("sort_key")? })
+        });
+        Ok(Matches { matches: matches.collect::<Result<_, Error>>()?, snapshot })
     }
 }
 
@@ -56,6 +83,7 @@ pub(crate) fn binds(sql: &Sql) -> Vec<&(dyn ToSql + Sync)> {
         .map(|bind| match bind {
             Bind::Int8(value) => value as &(dyn ToSql + Sync),
             Bind::Int4(value) => value,
+            Bind::Float8(value) => value,
             Bind::Text(value) => value,
             Bind::Int8Array(values) => values,
             Bind::TextArray(values) => values,

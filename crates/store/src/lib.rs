@@ -13,6 +13,7 @@ pub mod pool;
 pub mod read;
 mod reader;
 pub mod row;
+mod secret;
 pub mod trail;
 pub mod write;
 

@@ -51,6 +51,19 @@ impl<T> Sealed<T> {
     }
 }
 
+impl<T> Sealed<Vec<T>> {
+    /// The contents of both, under one record.
+    #[must_use]
+    pub fn append(mut self, other: Sealed<Vec<T>>) -> Sealed<Vec<T>> {
+        self.0.extend(other.0);
+        self
+    }
+
+    pub fn none() -> Sealed<Vec<T>> {
+        Sealed(Vec::new())
+    }
+}
+
 impl<T> Sealed<Option<T>> {
     /// What was not asked for.
     pub fn nothing() -> Sealed<Option<T>> {

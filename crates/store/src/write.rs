@@ -9,6 +9,7 @@ pub mod stage;
 
 use crate::Store;
 use crate::error::Error;
+use crate::find::Matches;
 use crate::history::{Scope, Wanted};
 use crate::read::Found;
 use crate::row::{COLUMNS, Version};
@@ -158,9 +159,14 @@ impl Transaction {
         &mut self,
         table: &'static Table,
         sql: &Sql,
-    ) -> Result<Sealed<Vec<Version>>, Error> {
+    ) -> Result<Sealed<Matches>, Error> {
         self.begin().await?;
         Ok(Sealed::new(self.store.find_on(self.client()?, table, sql).await?))
+    }
+
+    pub async fn snapshot(&mut self) -> Result<String, Error> {
+        self.begin().await?;
+        self.store.snapshot_on(self.client()?).await
     }
 
     pub async fn count(&mut self, sql: &Sql) -> Result<Sealed<i64>, Error> {
@@ -175,7 +181,8 @@ impl Transaction {
         sql: &Sql,
     ) -> Result<Vec<Version>, Error> {
         self.begin().await?;
-        self.store.find_on(self.client()?, table, sql).await
+        let found = self.store.find_on(self.client()?, table, sql).await?;
+        Ok(found.matches.into_iter().map(|found| found.version).collect())
     }
 
     /// Writes what was staged so that later reads of this transaction see it.

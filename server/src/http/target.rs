@@ -36,6 +36,7 @@ impl Method {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     Base,
+    SystemSearch,
     Capabilities,
     SystemHistory,
     Type(&'static Table),
@@ -44,6 +45,8 @@ pub enum Target {
     Instance(&'static Table, String),
     InstanceHistory(&'static Table, String),
     Version(&'static Table, String, i32),
+    /// The resources of one type, or of all, that belong to a resource.
+    Compartment(&'static Table, String, Option<&'static Table>),
 }
 
 impl Target {
@@ -55,9 +58,7 @@ impl Target {
             [] => Ok(Target::Base),
             ["metadata"] => Ok(Target::Capabilities),
             ["_history"] => Ok(Target::SystemHistory),
-            ["_search"] => Err(Failure::not_supported(
-                "search over all types is not supported yet; name a type, as in Patient/_search",
-            )),
+            ["_search"] => Ok(Target::SystemSearch),
             [name, ..] if name.starts_with('$') => Err(no_operation(name)),
             [kind] => Ok(Target::Type(table(kind)?)),
             [kind, "_search"] => Ok(Target::TypeSearch(table(kind)?)),
@@ -79,11 +80,27 @@ impl Target {
                 table(kind)?;
                 Err(no_operation(name))
             }
+            [kind, id, other] | [kind, id, other, "_search"] => {
+                let (table, id) = (table(kind)?, identifier(id)?);
+                let other = match *other {
+                    "*" => None,
+                    other => Some(self::table(other)?),
+                };
+                if !COMPARTMENTS.contains(kind) {
+                    let text = format!(
+                        "{kind} has no compartment; those of {} can be searched",
+                        COMPARTMENTS.join(", ")
+                    );
+                    return Err(Failure::new(404, Code::NotSupported, text));
+                }
+                Ok(Target::Compartment(table, id, other))
+            }
             [kind, id, other, ..] => {
                 table(kind)?;
                 identifier(id)?;
+                let other: String = other.chars().take(64).collect();
                 let text = format!(
-                    "`{other}` is nothing under {kind}/{id}; compartment searches are not supported yet, versions are under _history"
+                    "`{other}/…` is nothing under {kind}/{id}; versions are under _history"
                 );
                 Err(Failure::new(404, Code::NotSupported, text))
             }
@@ -93,7 +110,9 @@ impl Target {
     /// The methods this address takes.
     pub fn allow(&self) -> &'static str {
         match self {
-            Target::Base => "POST, OPTIONS",
+            Target::Base => "GET, HEAD, POST, OPTIONS",
+            Target::SystemSearch => "POST, OPTIONS",
+            Target::Compartment(..) => "GET, HEAD, POST, OPTIONS",
             Target::Capabilities | Target::SystemHistory | Target::TypeHistory(_) => {
                 "GET, HEAD, OPTIONS"
             }
@@ -109,9 +128,11 @@ impl Target {
         use Method::{Delete, Get, Head, Patch, Post, Put};
         match (self, method) {
             (Target::Base, Post) => Ok(Interaction::Transaction),
-            (Target::Base, Get | Head) => Err(Failure::not_supported(
-                "search over all types is not supported yet; name a type, as in Patient?_id=1",
-            )),
+            (Target::Base, Get | Head) | (Target::SystemSearch, Post) => {
+                Ok(Interaction::SearchSystem)
+            }
+            (Target::Compartment(_, _, Some(_)), Get | Head | Post) => Ok(Interaction::Search),
+            (Target::Compartment(_, _, None), Get | Head | Post) => Ok(Interaction::SearchSystem),
             (Target::Capabilities, Get | Head) => Ok(Interaction::Capabilities),
             (Target::SystemHistory, Get | Head) => Ok(Interaction::HistorySystem),
             (Target::TypeHistory(_), Get | Head) => Ok(Interaction::HistoryType),
@@ -125,7 +146,8 @@ impl Target {
             (Target::Type(_) | Target::Instance(..), Patch) => Ok(Interaction::Patch),
             (Target::Type(_) | Target::Instance(..), Delete) => Ok(Interaction::Delete),
             (Target::Instance(..), Get | Head) => Ok(Interaction::Read),
-            (Target::Base | Target::Capabilities | Target::SystemHistory, _)
+            (Target::Base | Target::SystemSearch | Target::Compartment(..), _)
+            | (Target::Capabilities | Target::SystemHistory, _)
             | (Target::TypeSearch(_) | Target::TypeHistory(_), _)
             | (Target::Type(_), Method::Options)
             | (Target::Instance(..) | Target::InstanceHistory(..) | Target::Version(..), _) => {
@@ -136,7 +158,10 @@ impl Target {
 
     pub fn table(&self) -> Option<&'static Table> {
         match self {
-            Target::Base | Target::Capabilities | Target::SystemHistory => None,
+            Target::Base | Target::SystemSearch | Target::Capabilities | Target::SystemHistory => {
+                None
+            }
+            Target::Compartment(_, _, table) => *table,
             Target::Type(table) | Target::TypeSearch(table) | Target::TypeHistory(table) => {
                 Some(table)
             }
@@ -146,6 +171,9 @@ impl Target {
         }
     }
 }
+
+/// compartmentdefinition.html
+const COMPARTMENTS: [&str; 5] = ["Device", "Encounter", "Patient", "Practitioner", "RelatedPerson"];
 
 fn no_operation(name: &str) -> Failure {
     Failure::new(404, Code::NotSupported, format!("the operation {name} is not supported here"))
@@ -196,6 +224,10 @@ mod tests {
         check(Method::Get, "Patient/1/_history", Ok(Interaction::HistoryInstance));
         check(Method::Get, "Patient/1/_history/2", Ok(Interaction::Vread));
         check(Method::Get, "_history", Ok(Interaction::HistorySystem));
+        check(Method::Get, "", Ok(Interaction::SearchSystem));
+        check(Method::Post, "_search", Ok(Interaction::SearchSystem));
+        check(Method::Get, "Patient/1/Observation", Ok(Interaction::Search));
+        check(Method::Get, "Patient/1/*", Ok(Interaction::SearchSystem));
     }
 
     #[test]
@@ -206,8 +238,9 @@ mod tests {
         check(Method::Get, "Parameters/1", Err(404));
         check(Method::Get, "Patient/a_b", Err(400));
         check(Method::Get, "Patient/1/_history/x", Err(404));
-        check(Method::Get, "Patient/1/Observation", Err(404));
+        check(Method::Get, "Patient/1/Nothing", Err(404));
+        check(Method::Get, "Organization/1/Patient", Err(404));
+        check(Method::Put, "Patient/1/Observation", Err(405));
         check(Method::Post, "Patient/$match", Err(404));
-        check(Method::Get, "", Err(400));
     }
 }

@@ -57,9 +57,12 @@ fn scope(target: &Target) -> Result<(Scope<'_>, String), Failure> {
         Target::InstanceHistory(table, id) => {
             Ok((Scope::Instance(table, id), format!("{}/{id}", table.resource)))
         }
-        Target::Base | Target::Capabilities | Target::Type(_) | Target::TypeSearch(_) => {
-            Err(Failure::method(target.allow()))
-        }
+        Target::Base
+        | Target::SystemSearch
+        | Target::Capabilities
+        | Target::Type(_)
+        | Target::TypeSearch(_)
+        | Target::Compartment(..) => Err(Failure::method(target.allow())),
         Target::Instance(..) | Target::Version(..) => Err(Failure::method(target.allow())),
     }
 }

@@ -12,6 +12,7 @@ use audit::record::{Record, Subject};
 use schema::resource::Table;
 use store::Store;
 use store::error::Error;
+use store::find::Matches;
 use store::history::{Scope, Wanted};
 use store::read::Found;
 use store::row::Version;
@@ -40,7 +41,9 @@ pub async fn look(
     match request.interaction {
         Interaction::Read => read::look(reader, grant, request).await,
         Interaction::Vread => vread::look(reader, grant, request).await,
-        Interaction::Search => search::look(app, reader, grant, request).await,
+        Interaction::Search | Interaction::SearchSystem => {
+            search::look(app, reader, grant, request).await
+        }
         Interaction::HistoryInstance | Interaction::HistoryType | Interaction::HistorySystem => {
             history::look(app, reader, grant, request).await
         }
@@ -105,10 +108,17 @@ impl Reader<'_> {
         &mut self,
         table: &'static Table,
         sql: &Sql,
-    ) -> Result<Sealed<Vec<Version>>, Error> {
+    ) -> Result<Sealed<Matches>, Error> {
         match self {
             Reader::Store(store) => store.find(table, sql).await,
             Reader::Transaction(transaction) => transaction.find(table, sql).await,
+        }
+    }
+
+    pub async fn snapshot(&mut self) -> Result<String, Error> {
+        match self {
+            Reader::Store(store) => store.snapshot().await,
+            Reader::Transaction(transaction) => transaction.snapshot().await,
         }
     }
 
@@ -126,7 +136,10 @@ pub fn record(grant: &Grant, request: &Request, status: u16, patients: Vec<i64>)
     let (id, version) = match &request.target {
         Target::Instance(_, id) | Target::InstanceHistory(_, id) => (Some(id.clone()), None),
         Target::Version(_, id, version) => (Some(id.clone()), Some(*version)),
-        Target::Base | Target::Capabilities | Target::SystemHistory => (None, None),
+        Target::Base | Target::SystemSearch | Target::Capabilities | Target::SystemHistory => {
+            (None, None)
+        }
+        Target::Compartment(..) => (None, None),
         Target::Type(_) | Target::TypeSearch(_) | Target::TypeHistory(_) => (None, None),
     };
     Record {

@@ -1,24 +1,33 @@
-//! search: the resources of a type that match (search.html, http.html#search).
+//! search: the resources that match, and what else is asked for with them (search.html, http.html#search).
+
+mod cursor;
+mod include;
+mod walk;
+mod wanted;
 
 use super::change::Criteria;
-use super::history::count;
 use super::look::{Looked, Reader, patients, record, status};
-use super::read::subset;
 use crate::app::App;
 use crate::http::answer::{Answer, Content, stored};
 use crate::http::bundle::{Bundle, Entry};
 use crate::http::failure::Failure;
-use crate::http::preferences::Handling;
 use crate::http::request::{Request, encode};
-use ::search::query::{Query, Unknown};
-use ::search::{plan, render};
+use ::search::plan::{self, Plan};
+use ::search::query::{Context, Query, Unknown};
+use ::search::render;
 use access::Grant;
+use cursor::Cursor;
 use fhir::outcome::{self, Code, Issue};
-use fhir::summary::Subset;
+use include::Included;
 use schema::resource::Table;
 use serde_json::json;
+use std::collections::HashSet;
+use store::clock::now_micros;
+use store::find::Match;
 use store::row::Version;
 use store::trail::Sealed;
+use walk::Page;
+use wanted::Wanted;
 
 pub async fn look(
     app: &App,
@@ -26,169 +35,165 @@ pub async fn look(
     grant: &Grant,
     request: &Request,
 ) -> Result<Looked, Failure> {
-    let table = super::create::table(request)?;
-    let page = Page::parse(app, request, table)?;
-    let plan = plan::plan(&page.query, grant)?;
-    let found = reader.find(table, &render::page(&plan, page.limit())).await?;
-    let touched = found.describe(|versions| patients(versions));
-    let total = match page.total {
-        true => reader.count(&render::count(&plan)).await?.map(Some),
-        false => Sealed::nothing(),
+    let wanted = Wanted::parse(app, request)?;
+    let plans = plans(&wanted.queries, grant)?;
+    let cursor = wanted.cursor(app, grant, request)?;
+    let total = match wanted.has_total {
+        true => Some(count(reader, &plans).await?),
+        false => None,
     };
-    let answer =
-        found.zip(total).map(|(versions, total)| page.answer(app, request, table, versions, total));
+    let page = walk::page(app, reader, &plans, &wanted, cursor.as_ref()).await?;
+    let included = include::load(app, reader, grant, &wanted, &page.matches).await?;
+    let touched = {
+        let of_matches =
+            page.matches.describe(|matches| patients(matches.iter().map(|found| &found.version)));
+        let of_included = included.found.describe(|included| patients(included));
+        let both: HashSet<i64> = of_matches.into_iter().chain(of_included).collect();
+        both.into_iter().collect()
+    };
+    let total = match total {
+        Some(total) => total.map(Some),
+        None => Sealed::nothing(),
+    };
+    let Page { matches, place, next } = page;
+    let Included { found, is_cut } = included;
+    let links = Links { place, next, included: cursor.map_or(0, |cursor| cursor.included), is_cut };
+    let answer = matches.zip(found).zip(total).map(|((matches, included), total)| {
+        answer(app, grant, request, &wanted, &links, &matches, &included, total)
+    });
     let mut record = record(grant, request, answer.describe(status), touched);
-    record.query = Some(page.query.canonical());
+    record.query = Some(wanted.canonical());
     Ok(Looked { record, answer })
 }
 
-struct Page {
-    query: Query,
-    count: u32,
-    /// Whether `Bundle.total` is wanted (`_total=accurate`, `_summary=count`).
-    total: bool,
-    subset: Option<Subset>,
+fn plans(queries: &[Query], grant: &Grant) -> Result<Vec<Plan>, Failure> {
+    queries.iter().map(|query| Ok(plan::plan(query, grant)?)).collect()
 }
 
-impl Page {
-    fn parse(app: &App, request: &Request, table: &'static Table) -> Result<Page, Failure> {
-        let total = match request.parameter("_total") {
-            None | Some("none") => false,
-            Some("accurate" | "estimate") => true,
-            Some(other) => {
-                return Err(Failure::bad_request(format!(
-                    "_total={other} is not known; use none, estimate or accurate"
-                )));
-            }
-        };
-        let only_count = request.parameter("_summary") == Some("count");
-        let count = if only_count { 0 } else { count(app, request)? };
-        let after = request
-            .parameter("_cursor")
-            .map(|text| {
-                text.parse()
-                    .map_err(|_| Failure::bad_request("_cursor is not one this server gave"))
-            })
-            .transpose()?;
-        let own = ["_count", "_total", "_cursor"];
-        let pairs: Vec<(String, String)> = request
-            .criteria()
-            .into_iter()
-            .filter(|(name, _)| !own.contains(&name.as_str()))
-            .collect();
-        let unknown = match request.headers.preferences.handling {
-            Handling::Strict => Unknown::Refuse,
-            Handling::Lenient => Unknown::Report,
-        };
-        let mut query = parse(app, table, &pairs, unknown)?;
-        query.after = after;
-        let subset = if only_count { None } else { subset(request)? };
-        Ok(Page { query, count, total: total || only_count, subset })
+async fn count(reader: &mut Reader<'_>, plans: &[Plan]) -> Result<Sealed<i64>, Failure> {
+    let mut total: Option<Sealed<i64>> = None;
+    for plan in plans {
+        let count = reader.count(&render::count(plan)).await?;
+        total = Some(match total {
+            None => count,
+            Some(total) => total.zip(count).map(|(total, count)| total + count),
+        });
     }
-
-    /// One more than the page, to know whether there is a next one.
-    fn limit(&self) -> u32 {
-        if self.count == 0 { 0 } else { self.count.saturating_add(1) }
-    }
-
-    fn answer(
-        &self,
-        app: &App,
-        request: &Request,
-        table: &'static Table,
-        mut versions: Vec<Version>,
-        total: Option<i64>,
-    ) -> Result<Answer, Failure> {
-        let base = &app.settings.service.base_url;
-        let count = usize::try_from(self.count).unwrap_or(usize::MAX);
-        let has_more = versions.len() > count;
-        versions.truncate(count);
-        let next = versions.last().filter(|_| has_more).map(|last| last.version_key);
-
-        let mut bundle = Bundle::new("searchset");
-        if let Some(total) = total {
-            bundle.total(total);
-        }
-        bundle.link(
-            "self",
-            format!("{base}/{}?{}", table.resource, self.parameters(request, self.query.after)),
-        );
-        if let Some(key) = next {
-            bundle.link(
-                "next",
-                format!("{base}/{}?{}", table.resource, self.parameters(request, Some(key))),
-            );
-        }
-        for version in &versions {
-            let text = version.json.as_deref().unwrap_or_default();
-            let subset = match &self.subset {
-                Some(subset) => {
-                    Some(fhir::json::write(&fhir::summary::subset(&stored(text)?, subset)))
-                }
-                None => None,
-            };
-            bundle.add(Entry {
-                full_url: Some(format!("{base}/{}/{}", table.resource, version.id)),
-                resource: Some(subset.as_deref().unwrap_or(text)),
-                details: vec![("search", json!({ "mode": "match" }))],
-            });
-        }
-        if let Some(outcome) = self.ignored() {
-            bundle.add(Entry {
-                full_url: None,
-                resource: Some(&outcome),
-                details: vec![("search", json!({ "mode": "outcome" }))],
-            });
-        }
-        Ok(Answer::new(200, Content::Text(bundle.into_text())))
-    }
-
-    /// What a lenient search left out, so that the caller knows.
-    fn ignored(&self) -> Option<Vec<u8>> {
-        if self.query.ignored.is_empty() {
-            return None;
-        }
-        let issues: Vec<Issue> = self
-            .query
-            .ignored
-            .iter()
-            .map(|name| {
-                Issue::warning(
-                    Code::NotSupported,
-                    format!("unknown parameter `{name}` was left out"),
-                )
-            })
-            .collect();
-        Some(fhir::json::write(&outcome::resource(&issues)))
-    }
-
-    /// The search as it was understood.
-    fn parameters(&self, request: &Request, after: Option<i64>) -> String {
-        let mut parts = Vec::new();
-        let canonical = self.query.canonical();
-        if !canonical.is_empty() {
-            parts.push(canonical);
-        }
-        for name in ["_count", "_total", "_summary", "_elements", "_format", "_pretty"] {
-            parts.extend(request.parameter(name).map(|value| format!("{name}={}", encode(value))));
-        }
-        parts.extend(after.map(|key| format!("_cursor={key}")));
-        parts.join("&")
-    }
+    total.ok_or_else(|| Failure::bad_request("there is no type to search"))
 }
 
-fn parse(
+/// Where the page began and where the next one does, and how much of what was included went before.
+struct Links {
+    place: Cursor,
+    next: Option<Cursor>,
+    included: usize,
+    is_cut: bool,
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the parts of an answer come together here and nowhere else"
+)]
+fn answer(
     app: &App,
-    table: &'static Table,
-    pairs: &[(String, String)],
-    unknown: Unknown,
-) -> Result<Query, Failure> {
-    let context = ::search::query::Context {
+    grant: &Grant,
+    request: &Request,
+    wanted: &Wanted,
+    links: &Links,
+    matches: &[Match],
+    included: &[Version],
+    total: Option<i64>,
+) -> Result<Answer, Failure> {
+    let base = &app.settings.service.base_url;
+    let path = wanted.path();
+    let canonical = wanted.canonical();
+    let url = |cursor: Option<&Cursor>| {
+        let cursor = cursor.map(|cursor| cursor.seal(app, grant, &path, &canonical));
+        let parameters: Vec<String> = [wanted.parameters(request)]
+            .into_iter()
+            .filter(|text| !text.is_empty())
+            .chain(cursor.map(|cursor| format!("_cursor={}", encode(&cursor))))
+            .collect();
+        match parameters.is_empty() {
+            true => format!("{base}{path}"),
+            false => format!("{base}{path}?{}", parameters.join("&")),
+        }
+    };
+    let mut bundle = Bundle::new("searchset");
+    if let Some(total) = total {
+        bundle.total(total);
+    }
+    bundle.link("self", url(None));
+    // What does not fit goes on a page of its own, before the next matches.
+    let max = app.settings.limits.page_size_max as usize;
+    let shown = included.get(links.included..).unwrap_or_default();
+    let more = (shown.len() > max).then(|| links.place.with_included(links.included + max));
+    if let Some(next) = more.as_ref().or(links.next.as_ref()) {
+        bundle.link("next", url(Some(next)));
+    }
+    let matches = if links.included == 0 { matches } else { &[] };
+    for found in matches {
+        add(&mut bundle, base, wanted, &found.version, "match")?;
+    }
+    for version in shown.iter().take(max) {
+        add(&mut bundle, base, wanted, version, "include")?;
+    }
+    if let Some(outcome) = told(wanted, links.is_cut) {
+        bundle.add(Entry {
+            full_url: None,
+            resource: Some(&outcome),
+            details: vec![("search", json!({ "mode": "outcome" }))],
+        });
+    }
+    Ok(Answer::new(200, Content::Text(bundle.into_text())))
+}
+
+fn add(
+    bundle: &mut Bundle,
+    base: &str,
+    wanted: &Wanted,
+    version: &Version,
+    mode: &str,
+) -> Result<(), Failure> {
+    let text = version.json.as_deref().unwrap_or_default();
+    let subset = match &wanted.subset {
+        Some(subset) => Some(fhir::json::write(&fhir::summary::subset(&stored(text)?, subset))),
+        None => None,
+    };
+    bundle.add(Entry {
+        full_url: Some(format!("{base}/{}/{}", version.table.resource, version.id)),
+        resource: Some(subset.as_deref().unwrap_or(text)),
+        details: vec![("search", json!({ "mode": mode }))],
+    });
+    Ok(())
+}
+
+/// What was left out, so that the caller knows.
+fn told(wanted: &Wanted, is_cut: bool) -> Option<Vec<u8>> {
+    let mut issues: Vec<Issue> = wanted
+        .ignored
+        .iter()
+        .map(|name| {
+            Issue::warning(Code::NotSupported, format!("unknown parameter `{name}` was left out"))
+        })
+        .collect();
+    if is_cut {
+        let text = format!(
+            "more than {} resources belong to this page by _include and _revinclude; the rest were left out: ask for a smaller _count",
+            include::INCLUDED_MAX
+        );
+        issues.push(Issue::warning(Code::TooCostly, text));
+    }
+    (!issues.is_empty()).then(|| fhir::json::write(&outcome::resource(&issues)))
+}
+
+fn context(app: &App, unknown: Unknown) -> Context<'_> {
+    Context {
         base_url: &app.settings.service.base_url,
         time_zone: &app.settings.service.time_zone,
+        now_micros: now_micros(),
         unknown,
-    };
-    Ok(Query::parse(table.resource, pairs, &context)?)
+    }
 }
 
 /// The criteria of a conditional interaction: nothing unknown is left out of them.
@@ -197,7 +202,7 @@ pub fn criteria(
     table: &'static Table,
     pairs: &[(String, String)],
 ) -> Result<Criteria, Failure> {
-    let query = parse(app, table, pairs, Unknown::Refuse)?;
+    let query = Query::parse(table.resource, pairs, &context(app, Unknown::Refuse))?;
     let text =
         pairs.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect::<Vec<_>>();
     Ok(Criteria { query, text: text.join("&") })

@@ -143,6 +143,7 @@ fn add(app: &App, work: &mut Work<'_>, parsed: Parsed, index: usize) -> Result<(
         Interaction::Read
         | Interaction::Vread
         | Interaction::Search
+        | Interaction::SearchSystem
         | Interaction::HistoryInstance
         | Interaction::HistoryType
         | Interaction::HistorySystem => {

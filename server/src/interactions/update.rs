@@ -55,9 +55,12 @@ pub fn place(app: &App, request: &Request, table: &'static Table) -> Result<Plac
         Target::Type(_) => {
             Ok(Place::Criteria(require_criteria(criteria(app, table, &request.criteria())?)?))
         }
-        Target::Base | Target::Capabilities | Target::SystemHistory | Target::TypeSearch(_) => {
-            Err(Failure::method(request.target.allow()))
-        }
+        Target::Base
+        | Target::SystemSearch
+        | Target::Compartment(..)
+        | Target::Capabilities
+        | Target::SystemHistory
+        | Target::TypeSearch(_) => Err(Failure::method(request.target.allow())),
         Target::TypeHistory(_) | Target::InstanceHistory(..) | Target::Version(..) => {
             Err(Failure::method(request.target.allow()))
         }

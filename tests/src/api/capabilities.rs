@@ -18,7 +18,18 @@ async fn the_statement_is_a_valid_resource_and_true() {
         let query: Vec<String> = parameters
             .iter()
             .map(|parameter| {
-                let value = if parameter["type"] == "date" { "2026" } else { "a" };
+                let name = parameter["name"].as_str().unwrap();
+                let value = match parameter["type"].as_str().unwrap() {
+                    "date" => "2026",
+                    "number" | "quantity" => "5",
+                    "special" => "31|121",
+                    "composite" if name.ends_with("-coordinate") => "a$1$2",
+                    "composite" if name == "relationship" => "DocumentReference/1$a",
+                    "composite" if name == "code-value-date" => "a$2026",
+                    "composite" if name.ends_with("-quantity") => "a$1",
+                    "composite" => "a$a",
+                    _ => "a",
+                };
                 format!("{}={value}", parameter["name"].as_str().unwrap())
             })
             .collect();

@@ -2,8 +2,10 @@
 //!
 //! A version's moment is a point, so every prefix asks for one range, or two: `sa` means `gt`, `eb` means `lt`.
 
+use crate::compare::Prefix;
 use crate::date::{self, Range};
 use crate::error::Error;
+use crate::query::Context;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
@@ -15,27 +17,24 @@ pub(crate) fn of(resource: &Value) -> Option<Range> {
     date::parse(text, &TimeZone::UTC).ok()
 }
 
-pub(crate) fn parse(text: &str, zone: &TimeZone) -> Result<Vec<Range>, Error> {
-    let is_prefix = |prefix: &&str| prefix.bytes().all(|byte| byte.is_ascii_lowercase());
-    let (prefix, rest) = match text.get(..2).filter(is_prefix) {
-        Some(prefix) => (prefix, text.get(2..).unwrap_or_default()),
-        None => ("eq", text),
-    };
-    let range = date::parse(rest, zone)
+pub(crate) fn parse(text: &str, context: &Context) -> Result<Vec<Range>, Error> {
+    let (prefix, rest) = Prefix::take(text, NAME)?;
+    let range = date::parse(rest, context.time_zone)
         .map_err(|error| Error::Value { parameter: NAME.to_owned(), reason: error.to_string() })?;
     let before = |high| Range { low: i64::MIN, high };
     let from = |low| Range { low, high: i64::MAX };
     Ok(match prefix {
-        "eq" => vec![range],
-        "ne" => vec![before(range.low), from(range.high)],
-        "gt" | "sa" => vec![from(range.high)],
-        "lt" | "eb" => vec![before(range.low)],
-        "ge" => vec![from(range.low)],
-        "le" => vec![before(range.high)],
-        _ => {
-            let instead = "use eq, ne, gt, ge, lt, le, sa or eb".to_owned();
-            let what = format!("the prefix `{prefix}` of `{NAME}`");
-            return Err(Error::NotSupported { what, instead });
+        Prefix::Equal => vec![range],
+        Prefix::NotEqual => vec![before(range.low), from(range.high)],
+        Prefix::Greater | Prefix::StartsAfter => vec![from(range.high)],
+        Prefix::Less | Prefix::EndsBefore => vec![before(range.low)],
+        Prefix::GreaterOrEqual => vec![from(range.low)],
+        Prefix::LessOrEqual => vec![before(range.high)],
+        Prefix::Approximately => {
+            let around = i64::try_from(context.now_micros.abs_diff(range.low) / 10);
+            let around = around.unwrap_or(i64::MAX);
+            let (low, high) = (range.low.saturating_sub(around), range.high.saturating_add(around));
+            vec![Range { low, high }]
         }
     })
 }
@@ -53,41 +52,28 @@ pub(crate) fn union(mut ranges: Vec<Range>) -> Vec<Range> {
     apart
 }
 
-/// What is in a range of both; both are in order and apart.
-pub(crate) fn intersection(left: &[Range], right: &[Range]) -> Vec<Range> {
-    let mut both = Vec::new();
-    let (mut lefts, mut rights) = (left.iter().peekable(), right.iter().peekable());
-    while let (Some(left), Some(right)) = (lefts.peek(), rights.peek()) {
-        let range = Range { low: left.low.max(right.low), high: left.high.min(right.high) };
-        if range.low < range.high {
-            both.push(range);
-        }
-        if left.high < right.high {
-            lefts.next();
-        } else {
-            rights.next();
-        }
-    }
-    both
-}
-
 pub(crate) fn meets(ranges: &[Range], moment: &Range) -> bool {
     ranges.iter().any(|range| range.low < moment.high && moment.low < range.high)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Range, intersection, meets, of, parse, union};
+    use super::{meets, of, parse};
+    use crate::query::tests::NOW;
+    use crate::query::{Context, Unknown};
     use jiff::tz::TimeZone;
-    use proptest::prelude::*;
     use serde_json::json;
 
     const SECOND: &str = "2026-11-23T08:00:30Z";
 
+    fn context(zone: &TimeZone) -> Context<'_> {
+        Context { base_url: "", time_zone: zone, now_micros: NOW, unknown: Unknown::Refuse }
+    }
+
     /// Whether a version of this second is found.
     fn check(text: &str, expected: bool) {
         let resource = json!({ "meta": { "lastUpdated": "2026-11-23T08:00:30.500Z" } });
-        let ranges = parse(text, &TimeZone::UTC).unwrap();
+        let ranges = parse(text, &context(&TimeZone::UTC)).unwrap();
         assert_eq!(meets(&ranges, &of(&resource).unwrap()), expected, "{text}");
     }
 
@@ -115,23 +101,8 @@ mod tests {
 
     #[test]
     fn what_is_no_prefix_is_refused() {
-        for text in ["ap2026", "xx2026", "gt", "g2026", "éé2026"] {
-            assert!(parse(text, &TimeZone::UTC).is_err(), "{text}");
-        }
-    }
-
-    fn ranges() -> impl Strategy<Value = Vec<Range>> {
-        let range = (0_i64..12, 1_i64..5).prop_map(|(low, width)| Range { low, high: low + width });
-        prop::collection::vec(range, 0..5).prop_map(union)
-    }
-
-    proptest! {
-        #[test]
-        fn what_both_have_is_in_the_intersection(left in ranges(), right in ranges(), at in 0_i64..18) {
-            let moment = Range { low: at, high: at + 1 };
-            let both = meets(&left, &moment) && meets(&right, &moment);
-            prop_assert_eq!(meets(&intersection(&left, &right), &moment), both);
-            prop_assert!(left.windows(2).all(|pair| pair[0].high < pair[1].low));
+        for text in ["xx2026", "gt", "g2026", "éé2026"] {
+            assert!(parse(text, &context(&TimeZone::UTC)).is_err(), "{text}");
         }
     }
 }

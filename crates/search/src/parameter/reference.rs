@@ -147,6 +147,17 @@ pub(crate) fn parse(
 }
 
 impl Wanted {
+    /// Only of the types that the parameter refers to: of others there is nothing to find.
+    pub(crate) fn among(self, targets: &[&'static str]) -> Wanted {
+        match self {
+            Wanted::Local { mut kinds, id } => {
+                kinds.retain(|kind| targets.contains(kind));
+                Wanted::Local { kinds, id }
+            }
+            Wanted::Whole(url) => Wanted::Whole(url),
+        }
+    }
+
     pub(crate) fn keys(&self) -> Vec<i64> {
         match self {
             Wanted::Local { kinds, id } => {

@@ -2,6 +2,7 @@
 //! (search.html#string).
 
 use crate::error::Error;
+use crate::key::hash;
 use crate::program::End;
 use crate::query::text::unescape;
 use serde_json::Value;
@@ -119,8 +120,70 @@ fn is_punctuation(character: char) -> bool {
     }
 }
 
+/// What sets a text apart from all others, case and accents included (`:exact`).
+pub(crate) fn exact(text: &str) -> i64 {
+    hash(text.as_bytes())
+}
+
+/// Of a spelling that nobody wrote.
+pub(crate) const NOT_WRITTEN: i64 = 0;
+
+/// What a text is stored as: as it is written, and a name as it is spelt otherwise.
+pub(crate) fn spellings(text: &str, _is_name: bool, mut visit: impl FnMut(String, i64)) {
+    let plain = normalise(text);
+    if !plain.is_empty() {
+        visit(plain, exact(text));
+    }
+}
+
+/// What puts texts in order.
+pub(crate) fn sort_key(text: &str) -> String {
+    normalise(text)
+}
+
+/// How a text is compared with what is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum How {
+    Starts,
+    Contains,
+    /// Letter for letter, the whole of it.
+    Exact,
+}
+
+/// A text that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Wanted {
+    pub(crate) how: How,
+    /// Normalised.
+    pub(crate) text: String,
+    pub(crate) exact: i64,
+}
+
+impl Wanted {
+    pub(crate) fn parse(text: &str, parameter: &str, how: How) -> Result<Wanted, Error> {
+        match how {
+            How::Starts | How::Contains => {
+                Ok(Wanted { how, text: parse(text, parameter)?, exact: NOT_WRITTEN })
+            }
+            How::Exact => {
+                let text = unescape(text, parameter)?;
+                Ok(Wanted { how, exact: exact(&text), text: normalise(&text) })
+            }
+        }
+    }
+
+    /// Of a stored text.
+    pub(crate) fn matches(&self, text: &str, exact: i64) -> bool {
+        match self.how {
+            How::Starts => text.starts_with(&self.text),
+            How::Contains => text.contains(&self.text),
+            How::Exact => text == self.text && exact == self.exact,
+        }
+    }
+}
+
 /// The normalised start of what is wanted.
-pub(crate) fn parse(text: &str, parameter: &'static str) -> Result<String, Error> {
+pub(crate) fn parse(text: &str, parameter: &str) -> Result<String, Error> {
     let refuse = |reason: String| Error::Value { parameter: parameter.to_owned(), reason };
     let text = unescape(text, parameter)?;
     let wanted = Normalised::new(&text);

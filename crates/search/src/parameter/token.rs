@@ -45,6 +45,8 @@ pub(crate) enum Form<T> {
     NoSystem(T),
     /// `system|`: whatever its code.
     System(T),
+    /// The type of an identifier, and its value (`:of-type`).
+    OfType { system: T, code: T, value: T },
 }
 
 /// Asked for; the code is spelt as stored ones are.
@@ -60,7 +62,8 @@ pub(crate) fn each<'a>(value: &'a Value, end: &End, mut visit: impl FnMut(Form<&
             }
         }
         "Coding" => forms(property(value, "system"), property(value, "code"), &mut visit),
-        "Identifier" | "ContactPoint" => {
+        "Identifier" => identifier(value, visit),
+        "ContactPoint" => {
             forms(property(value, "system"), property(value, "value"), &mut visit);
         }
         "boolean" => {
@@ -75,6 +78,26 @@ pub(crate) fn each<'a>(value: &'a Value, end: &End, mut visit: impl FnMut(Form<&
 
 pub(crate) fn truth<'a>(is_true: bool, mut visit: impl FnMut(Form<&'a str>)) {
     forms(Some(BOOLEAN_SYSTEM), Some(if is_true { "true" } else { "false" }), &mut visit);
+}
+
+pub(crate) fn identifier<'a>(value: &'a Value, mut visit: impl FnMut(Form<&'a str>)) {
+    forms(property(value, "system"), property(value, "value"), &mut visit);
+    of_type(value, &mut visit);
+}
+
+fn of_type<'a>(identifier: &'a Value, visit: &mut impl FnMut(Form<&'a str>)) {
+    let Some(value) = property(identifier, "value") else { return };
+    let codings =
+        identifier.get("type").and_then(|kind| kind.get("coding")).and_then(Value::as_array);
+    for coding in codings.into_iter().flatten() {
+        if let Some(code) = property(coding, "code") {
+            visit(Form::OfType {
+                system: property(coding, "system").unwrap_or_default(),
+                code,
+                value,
+            });
+        }
+    }
 }
 
 fn property<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
@@ -181,6 +204,13 @@ impl<T: AsRef<str>> Form<T> {
                 buffer.push(3);
                 buffer.extend_from_slice(system.as_ref().as_bytes());
             }
+            Form::OfType { system, code, value } => {
+                buffer.push(4);
+                for part in [system, code, value] {
+                    buffer.extend_from_slice(part.as_ref().as_bytes());
+                    buffer.push(0xff);
+                }
+            }
         }
         hash(buffer)
     }
@@ -196,7 +226,7 @@ impl<T: AsRef<str>> Form<T> {
             Form::Code(code) | Form::Coded { code, .. } | Form::NoSystem(code) => {
                 Some(code.as_ref())
             }
-            Form::System(_) => None,
+            Form::System(_) | Form::OfType { .. } => None,
         }
     }
 }
@@ -210,6 +240,10 @@ impl Form<&str> {
             Form::System(system) => Form::System((*system).to_owned()),
             Form::Coded { system, code } => {
                 Form::Coded { system: (*system).to_owned(), code: spelling.spelt(code) }
+            }
+            Form::OfType { system, code, value } => {
+                let [system, code, value] = [*system, *code, *value].map(str::to_owned);
+                Form::OfType { system, code, value }
             }
         }
     }
@@ -239,6 +273,21 @@ pub(crate) fn parse(
     match wanted.code() {
         Some("") => Err(refuse("a value is missing; use code, system|code, |code or system|")),
         Some(_) | None => Ok(wanted),
+    }
+}
+
+/// `system|code|value` of `:of-type`.
+pub(crate) fn parse_of_type(text: &str, parameter: &'static str) -> Result<Wanted, Error> {
+    let parts: Vec<String> =
+        split(text, '|').take(4).map(|part| unescape(part, parameter)).collect::<Result<_, _>>()?;
+    match parts.as_slice() {
+        [system, code, value] if !code.is_empty() && !value.is_empty() => {
+            Ok(Form::OfType { system: system.clone(), code: code.clone(), value: value.clone() })
+        }
+        _ => Err(Error::Value {
+            parameter: parameter.to_owned(),
+            reason: "an identifier of a type is asked for as system|code|value".to_owned(),
+        }),
     }
 }
 

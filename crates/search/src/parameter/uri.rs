@@ -1,5 +1,6 @@
 //! URI parameters: the whole text, letter for letter (search.html#uri). A canonical is found with and without its version.
 
+use super::string::LENGTH_MAX;
 use crate::error::Error;
 use crate::key::hash;
 use crate::program::End;
@@ -19,8 +20,20 @@ pub(crate) fn each<'a>(value: &'a Value, end: &End, mut visit: impl FnMut(&'a st
     visit(text);
 }
 
+/// As it is looked up by its beginning; none of one that is longer than an index takes.
+pub(crate) fn stored(text: &str) -> Option<String> {
+    let is_control = |character: char| character.is_control();
+    (text.len() <= LENGTH_MAX && !text.contains(is_control)).then(|| text.to_owned())
+}
+
 pub(crate) fn key(text: &str) -> i64 {
     hash(text.as_bytes())
+}
+
+/// Every text that this one begins with, itself included (`:above`).
+pub(crate) fn above(text: &str) -> impl Iterator<Item = String> {
+    let ends = text.char_indices().map(|(at, character)| at + character.len_utf8());
+    ends.filter_map(|end| text.get(..end)).map(str::to_owned)
 }
 
 pub(crate) fn parse(text: &str, parameter: &'static str) -> Result<String, Error> {

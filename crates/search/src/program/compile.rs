@@ -44,6 +44,28 @@ fn truth(left: &Term, right: &Term, resource: &'static Type) -> Result<Program, 
     Ok(Program::Truth(walks(&existing, resource)?))
 }
 
+/// The same for an expression that begins at the end of a walk: the part of a composite.
+pub(crate) fn compile_below(term: &Term, base: &Walk) -> Result<Program, Uncompiled> {
+    let id = base.id.ok_or_else(|| Uncompiled::UnknownType(base.end.kind.to_owned()))?;
+    let walk = Walk { steps: Vec::new(), is_repeating: false, ..base.clone() };
+    let found = below(term, &Cursor { walk, id })?;
+    Ok(Program::Values(found.into_iter().map(|cursor| cursor.walk).collect()))
+}
+
+fn below(term: &Term, base: &Cursor) -> Result<Vec<Cursor>, Uncompiled> {
+    match term {
+        Term::Binary { operator: Operator::Union, left, right } => {
+            let mut all = below(left, base)?;
+            all.extend(below(right, base)?);
+            Ok(all)
+        }
+        Term::Path { start, steps } if matches!(**start, Term::Focus) => {
+            follow(vec![base.clone()], steps)
+        }
+        _ => Err(Uncompiled::Unsupported("this part".to_owned())),
+    }
+}
+
 fn walks(term: &Term, resource: &'static Type) -> Result<Vec<Walk>, Uncompiled> {
     Ok(cursors(term, resource)?.into_iter().map(|cursor| cursor.walk).collect())
 }
@@ -74,11 +96,15 @@ fn path(
     steps: &[syntax::Step],
     resource: &'static Type,
 ) -> Result<Vec<Cursor>, Uncompiled> {
-    let (mut found, steps) = match (start, steps.split_first()) {
+    let (found, steps) = match (start, steps.split_first()) {
         (Term::Focus, Some((syntax::Step::Member(name), rest))) => (root(name, resource)?, rest),
         (Term::Focus, _) => return Err(Uncompiled::Unsupported("this start".to_owned())),
         (start, _) => (cursors(start, resource)?, steps),
     };
+    follow(found, steps)
+}
+
+fn follow(mut found: Vec<Cursor>, steps: &[syntax::Step]) -> Result<Vec<Cursor>, Uncompiled> {
     for step in steps {
         found = match step {
             syntax::Step::Member(name) => children(&found, name)?,
@@ -104,7 +130,8 @@ fn root(name: &Name, resource: &'static Type) -> Result<Vec<Cursor>, Uncompiled>
     let is_other = name.kind.is_some() && !r4().is_a(resource.name, &name.text);
     let Some(id) = r4().id(resource.name).filter(|_| !is_other) else { return Ok(Vec::new()) };
     let end = End { kind: resource.name, targets: &[], binding: None };
-    let cursor = Cursor { walk: Walk { steps: Vec::new(), end, is_repeating: false }, id };
+    let walk = Walk { steps: Vec::new(), end, id: Some(id), is_repeating: false };
+    let cursor = Cursor { walk, id };
     match name.kind {
         Some(_) => Ok(vec![cursor]),
         None => children(&[cursor], name),
@@ -129,6 +156,7 @@ impl Cursor {
         let mut walk = self.walk.clone();
         walk.steps.push(Step::Property { name: &kind.property, at: None });
         walk.end = End { kind: kind.code, targets: &kind.targets, binding: element.binding };
+        walk.id = Some(kind.id);
         walk.is_repeating |= element.is_repeating();
         Cursor { walk, id: kind.id }
     }
@@ -137,11 +165,16 @@ impl Cursor {
 fn narrow(found: Vec<Cursor>, name: &TypeName) -> Result<Vec<Cursor>, Uncompiled> {
     let was_empty = found.is_empty();
     let found: Vec<Cursor> =
-        found.into_iter().filter(|cursor| cursor.walk.end.kind == &*name.text).collect();
+        found.into_iter().filter(|cursor| is_named(cursor.walk.end.kind, &name.text)).collect();
     if found.is_empty() && !was_empty {
         return Err(Uncompiled::UnknownType(name.text.to_string()));
     }
     Ok(found)
+}
+
+/// R4 writes `DateTime` in one place.
+fn is_named(kind: &str, name: &str) -> bool {
+    kind == name || (name == "DateTime" && kind == "dateTime")
 }
 
 fn at(mut found: Vec<Cursor>, index: i32) -> Result<Vec<Cursor>, Uncompiled> {

@@ -4,7 +4,7 @@ use crate::error::{Error, shown};
 use strsim::damerau_levenshtein;
 
 /// With what to use instead.
-const REFUSED: [(&str, &str); 16] = [
+const REFUSED: [(&str, &str); 14] = [
     ("_contained", "contained resources are found with those that contain them"),
     ("_containedType", "contained resources are found with those that contain them"),
     ("_count", "it is not part of the criteria"),
@@ -12,15 +12,13 @@ const REFUSED: [(&str, &str); 16] = [
     ("_elements", "it is not part of the criteria"),
     ("_filter", "use search parameters"),
     ("_format", "it is not part of the criteria"),
-    ("_has", "search for the referring resources first"),
-    ("_include", "read the referred resources by their ids"),
-    ("_list", "read the List and search by `_id`"),
+    ("_include", "it is not part of the criteria"),
     ("_pretty", "it is not part of the criteria"),
-    ("_revinclude", "search for the referring resources by their reference"),
-    ("_sort", "matches are in the order of `_lastUpdated`"),
+    ("_revinclude", "it is not part of the criteria"),
+    ("_sort", "it is not part of the criteria"),
     ("_summary", "it is not part of the criteria"),
     ("_total", "it is not part of the criteria"),
-    ("_type", "search each type at its own address"),
+    ("_type", "it is not part of the criteria of a type"),
 ];
 
 /// Why a name that FHIR knows is refused, whatever follows its colon.

@@ -4,6 +4,7 @@ use crate::dictionary::Dictionaries;
 use crate::error::Error;
 use crate::row::Method;
 use schema::resource::Table;
+use search::extract::Entries;
 use search::key::resource_key;
 use std::collections::BTreeMap;
 use tokio_postgres::types::ToSql;
@@ -28,10 +29,7 @@ pub struct Put {
     pub version: i32,
     pub version_key: i64,
     pub hospital: i32,
-    pub patient: Option<i64>,
-    pub tokens: Vec<i64>,
-    pub filters: Vec<i64>,
-    pub strings: Vec<(i64, String)>,
+    pub entries: Entries,
     pub method: Method,
     pub json: Vec<u8>,
     pub previous: Previous,
@@ -42,10 +40,10 @@ pub struct Put {
 pub enum Previous {
     Nothing,
     Deletion,
-    /// The version that becomes history, and the string entries it had.
+    /// The version that becomes history, and the entries it had.
     Version {
         version: i32,
-        strings: Vec<(i64, String)>,
+        entries: Box<Entries>,
     },
 }
 
@@ -60,7 +58,7 @@ pub struct Deletion {
     pub version_key: i64,
     pub hospital: i32,
     pub patient: Option<i64>,
-    pub strings: Vec<(i64, String)>,
+    pub entries: Entries,
 }
 
 #[derive(Debug)]
@@ -69,6 +67,12 @@ pub struct KeptAnswer {
     pub key: String,
     pub fingerprint: Vec<u8>,
     pub answer: Vec<u8>,
+}
+
+impl Put {
+    pub fn patient(&self) -> Option<i64> {
+        self.entries.patient.as_ref().map(|patient| patient.key)
+    }
 }
 
 impl Staged {
@@ -132,7 +136,7 @@ pub(super) fn statements(
     }
     statements.extend(revived(&puts));
     statements.extend(tombstones(&deletions));
-    statements.extend(string_entries(staged));
+    statements.extend(entries(staged));
     statements.extend(staged.answer.as_ref().map(keep));
     Ok(statements)
 }
@@ -174,17 +178,19 @@ fn remove(table: &'static Table, deletions: &[&Deletion]) -> Statement {
 
 /// The arrays that both INSERT and UPDATE read from, as a table `u`; key arrays travel flat, with bounds a row.
 const SOURCE: &str = "unnest($1::text[], $2::int4[], $3::int8[], $4::int4[], $5::int8[], $6::int4[], $7::int8[], \
-    $8::int2[], $9::int2[], $10::bytea[], $11::int4[], $12::int4[], $13::int4[], $14::int4[]) \
-    AS u (id, shard, version_key, version, key, hospital, patient, method, dictionary, body, \
-    tokens_low, tokens_high, filters_low, filters_high)";
+    $8::int8[], $9::int8[], $10::int8[], $11::int8[], $12::int8[], $13::int8[], $14::int8[], \
+    $15::int2[], $16::int2[], $17::bytea[], $18::int4[], $19::int4[], $20::int4[], $21::int4[]) \
+    AS u (id, shard, version_key, version, key, hospital, patient, \
+    code, code2, date_low, date_high, quantity, number, present, \
+    method, dictionary, body, tokens_low, tokens_high, filters_low, filters_high)";
 
 fn insert_text(table: &Table) -> String {
     format!(
-        "INSERT INTO {} (id, shard, version_key, version, key, hospital, patient, tokens, filters, method, \
-         dictionary, body) \
-         SELECT u.id, u.shard, u.version_key, u.version, u.key, u.hospital, u.patient, \
-         ($15::int8[])[u.tokens_low:u.tokens_high], ($16::int8[])[u.filters_low:u.filters_high], \
-         u.method, u.dictionary, u.body FROM {SOURCE}",
+        "INSERT INTO {} (id, shard, version_key, version, key, hospital, patient, code, code2, date_low, date_high, \
+         quantity, number, present, tokens, filters, method, dictionary, body) \
+         SELECT u.id, u.shard, u.version_key, u.version, u.key, u.hospital, u.patient, u.code, u.code2, u.date_low, \
+         u.date_high, u.quantity, u.number, u.present, ($22::int8[])[u.tokens_low:u.tokens_high], \
+         ($23::int8[])[u.filters_low:u.filters_high], u.method, u.dictionary, u.body FROM {SOURCE}",
         table.name
     )
 }
@@ -193,8 +199,10 @@ fn insert_text(table: &Table) -> String {
 fn update_text(table: &Table) -> String {
     format!(
         "UPDATE {} t SET version_key = u.version_key, version = u.version, hospital = u.hospital, \
-         patient = u.patient, tokens = ($15::int8[])[u.tokens_low:u.tokens_high], \
-         filters = ($16::int8[])[u.filters_low:u.filters_high], method = u.method, \
+         patient = u.patient, code = u.code, code2 = u.code2, date_low = u.date_low, date_high = u.date_high, \
+         quantity = u.quantity, number = u.number, present = u.present, \
+         tokens = ($22::int8[])[u.tokens_low:u.tokens_high], \
+         filters = ($23::int8[])[u.filters_low:u.filters_high], method = u.method, \
          dictionary = u.dictionary, body = u.body FROM {SOURCE} WHERE t.id = u.id AND t.shard = u.shard",
         table.name
     )
@@ -213,8 +221,8 @@ fn rows(
         used.push(dictionary);
         bodies.push(body);
     }
-    let tokens = Flat::new(puts.iter().map(|put| put.tokens.as_slice()));
-    let filters = Flat::new(puts.iter().map(|put| put.filters.as_slice()));
+    let tokens = Flat::new(puts.iter().map(|put| put.entries.tokens.as_slice()));
+    let filters = Flat::new(puts.iter().map(|put| put.entries.filters.as_slice()));
     Ok(Statement::new(text(table))
         .bind(column(puts, |put| put.id.clone()))
         .bind(column(puts, |put| put.shard))
@@ -222,7 +230,14 @@ fn rows(
         .bind(column(puts, |put| put.version))
         .bind(column(puts, |put| put.key))
         .bind(column(puts, |put| put.hospital))
-        .bind(column(puts, |put| put.patient))
+        .bind(column(puts, |put| put.patient()))
+        .bind(column(puts, |put| put.entries.code))
+        .bind(column(puts, |put| put.entries.code2))
+        .bind(column(puts, |put| put.entries.date.map(|(low, _)| low)))
+        .bind(column(puts, |put| put.entries.date.map(|(_, high)| high)))
+        .bind(column(puts, |put| put.entries.quantity))
+        .bind(column(puts, |put| put.entries.number))
+        .bind(column(puts, |put| put.entries.present))
         .bind(column(puts, |put| put.method.code()))
         .bind(used)
         .bind(bodies)
@@ -298,71 +313,113 @@ fn tombstones(deletions: &[&Deletion]) -> Option<Statement> {
     Some(statement)
 }
 
-struct StringEntry<'a> {
+/// A row of an entry table: whose it is, and what it says.
+struct Entry<'a, T> {
     shard: i32,
-    parameter_key: i64,
-    value: &'a str,
     resource_key: i64,
+    value: &'a T,
 }
 
 /// Only what changed: an entry that both the old and the new version have stays untouched.
-fn string_entries(staged: &Staged) -> Vec<Statement> {
-    let mut removed = Vec::new();
-    let mut added = Vec::new();
-    for put in &staged.puts {
-        let old: &[(i64, String)] = match &put.previous {
-            Previous::Version { strings, .. } => strings,
-            Previous::Nothing | Previous::Deletion => &[],
-        };
-        for (parameter_key, value) in old.iter().filter(|entry| !put.strings.contains(entry)) {
-            removed.push(StringEntry {
-                shard: put.shard,
-                parameter_key: *parameter_key,
-                value,
-                resource_key: put.key,
-            });
-        }
-        for (parameter_key, value) in put.strings.iter().filter(|entry| !old.contains(entry)) {
-            added.push(StringEntry {
-                shard: put.shard,
-                parameter_key: *parameter_key,
-                value,
-                resource_key: put.key,
-            });
-        }
-    }
-    for deletion in &staged.deletions {
-        for (parameter_key, value) in &deletion.strings {
-            let (shard, resource_key) = (deletion.shard, deletion.key);
-            removed.push(StringEntry { shard, parameter_key: *parameter_key, value, resource_key });
-        }
-    }
-    let mut statements = Vec::new();
-    if !removed.is_empty() {
-        statements.push(string_statement(
-            "DELETE FROM string_entry e \
-             USING unnest($1::int4[], $2::int8[], $3::text[], $4::int8[]) AS u (shard, parameter_key, value, resource_key) \
-             WHERE e.parameter_key = u.parameter_key AND e.value = u.value \
-             AND e.resource_key = u.resource_key AND e.shard = u.shard",
-            &removed,
-        ));
-    }
-    if !added.is_empty() {
-        statements.push(string_statement(
-            "INSERT INTO string_entry (shard, parameter_key, value, resource_key) \
-             SELECT * FROM unnest($1::int4[], $2::int8[], $3::text[], $4::int8[])",
-            &added,
-        ));
-    }
-    statements
+struct Changes<'a, T> {
+    removed: Vec<Entry<'a, T>>,
+    added: Vec<Entry<'a, T>>,
 }
 
-fn string_statement(text: &str, entries: &[StringEntry]) -> Statement {
-    Statement::new(text)
-        .bind(column(entries, |entry| entry.shard))
-        .bind(column(entries, |entry| entry.parameter_key))
-        .bind(column(entries, |entry| entry.value.to_owned()))
-        .bind(column(entries, |entry| entry.resource_key))
+/// `of` gives the entries of one kind, sorted.
+fn changes<'a, T: Ord + 'a>(staged: &'a Staged, of: fn(&Entries) -> &[T]) -> Changes<'a, T> {
+    let mut changes = Changes { removed: Vec::new(), added: Vec::new() };
+    for put in &staged.puts {
+        let new = of(&put.entries);
+        let old: &[T] = match &put.previous {
+            Previous::Version { entries, .. } => of(entries),
+            Previous::Nothing | Previous::Deletion => &[],
+        };
+        let entry = |value| Entry { shard: put.shard, resource_key: put.key, value };
+        let is_in = |values: &[T], value: &T| values.binary_search(value).is_ok();
+        changes.removed.extend(old.iter().filter(|value| !is_in(new, value)).map(entry));
+        changes.added.extend(new.iter().filter(|value| !is_in(old, value)).map(entry));
+    }
+    for deletion in &staged.deletions {
+        let (shard, resource_key) = (deletion.shard, deletion.key);
+        let entry = |value| Entry { shard, resource_key, value };
+        changes.removed.extend(of(&deletion.entries).iter().map(entry));
+    }
+    changes
+}
+
+fn entries(staged: &Staged) -> Vec<Statement> {
+    let strings = changes(staged, |entries| &entries.strings);
+    let ranges = changes(staged, |entries| &entries.ranges);
+    let references = changes(staged, |entries| &entries.references);
+    let statements = [
+        both(
+            strings,
+            "DELETE FROM string_entry e \
+             USING unnest($1::int4[], $2::int8[], $3::int8[], $4::text[], $5::int8[]) \
+             AS u (shard, resource_key, parameter_key, value, exact) \
+             WHERE e.parameter_key = u.parameter_key AND e.value = u.value AND e.exact = u.exact \
+             AND e.resource_key = u.resource_key AND e.shard = u.shard",
+            "INSERT INTO string_entry (shard, resource_key, parameter_key, value, exact) \
+             SELECT * FROM unnest($1::int4[], $2::int8[], $3::int8[], $4::text[], $5::int8[])",
+            |statement, entries| {
+                statement
+                    .bind(column(entries, |entry| entry.value.parameter_key))
+                    .bind(column(entries, |entry| entry.value.value.clone()))
+                    .bind(column(entries, |entry| entry.value.exact))
+            },
+        ),
+        both(
+            ranges,
+            "DELETE FROM range_entry e \
+             USING unnest($1::int4[], $2::int8[], $3::int8[], $4::int8[], $5::int8[]) \
+             AS u (shard, resource_key, parameter_key, low, high) \
+             WHERE e.parameter_key = u.parameter_key AND e.low = u.low AND e.high = u.high \
+             AND e.resource_key = u.resource_key AND e.shard = u.shard",
+            "INSERT INTO range_entry (shard, resource_key, parameter_key, low, high) \
+             SELECT * FROM unnest($1::int4[], $2::int8[], $3::int8[], $4::int8[], $5::int8[])",
+            |statement, entries| {
+                statement
+                    .bind(column(entries, |entry| entry.value.parameter_key))
+                    .bind(column(entries, |entry| entry.value.low))
+                    .bind(column(entries, |entry| entry.value.high))
+            },
+        ),
+        both(
+            references,
+            "DELETE FROM reference_entry e \
+             USING unnest($1::int4[], $2::int8[], $3::int8[], $4::int8[]) \
+             AS u (shard, resource_key, target_key, date_low) \
+             WHERE e.target_key = u.target_key AND e.date_low = u.date_low \
+             AND e.resource_key = u.resource_key AND e.shard = u.shard",
+            "INSERT INTO reference_entry (shard, resource_key, target_key, date_low) \
+             SELECT * FROM unnest($1::int4[], $2::int8[], $3::int8[], $4::int8[])",
+            |statement, entries| {
+                statement
+                    .bind(column(entries, |entry| entry.value.target_key))
+                    .bind(column(entries, |entry| entry.value.date_low))
+            },
+        ),
+    ];
+    statements.into_iter().flatten().collect()
+}
+
+fn both<T>(
+    changes: Changes<'_, T>,
+    delete: &'static str,
+    insert: &'static str,
+    bind: fn(Statement, &[Entry<'_, T>]) -> Statement,
+) -> Vec<Statement> {
+    [(delete, changes.removed), (insert, changes.added)]
+        .into_iter()
+        .filter(|(_, entries)| !entries.is_empty())
+        .map(|(text, entries)| {
+            let statement = Statement::new(text)
+                .bind(column(&entries, |entry| entry.shard))
+                .bind(column(&entries, |entry| entry.resource_key));
+            bind(statement, &entries)
+        })
+        .collect()
 }
 
 fn keep(answer: &KeptAnswer) -> Statement {

@@ -220,7 +220,7 @@ impl Writing<'_> {
             id: put.id.clone(),
             tag: Some(VersionTag { version: put.version, version_key: put.version_key }),
             json: Some(put.json.clone()),
-            patient: if put.table.resource == "Patient" { Some(put.key) } else { put.patient },
+            patient: if put.table.resource == "Patient" { Some(put.key) } else { put.patient() },
             entry: self.change.entry,
         });
         decided.staged.puts.push(put);

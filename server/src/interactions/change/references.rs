@@ -200,9 +200,7 @@ impl Conditional {
                     replaced.insert((self.table.resource, id.clone()));
                 }
                 let body = change.resource().filter(|_| is_update || is_new);
-                if body
-                    .is_some_and(|body| self.criteria.query.holds(body, app.extractor.base_url()))
-                {
+                if body.is_some_and(|body| self.criteria.query.holds(body, &app.extractor)) {
                     ids.insert(id.clone());
                 }
             }

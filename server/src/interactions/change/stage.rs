@@ -58,7 +58,7 @@ pub(super) fn put(
     let previous = match (before.current(), before.tree(), before.version) {
         (Some(version), Some(tree), _) => Previous::Version {
             version: version.version,
-            strings: entries_of_stored(app, tree)?.strings,
+            entries: Box::new(entries_of_stored(app, tree)?),
         },
         (_, _, Some(_)) => Previous::Deletion,
         (_, _, None) => Previous::Nothing,
@@ -78,10 +78,7 @@ pub(super) fn put(
         version,
         version_key,
         hospital: grant.hospital().0,
-        patient: entries.patient.as_ref().map(|patient| patient.key),
-        tokens: entries.tokens,
-        filters: entries.filters,
-        strings: entries.strings,
+        entries,
         method,
         json: fhir::json::write(&resource),
         previous,
@@ -99,7 +96,7 @@ pub(super) fn deletion(app: &App, grant: &Grant, version: &Version) -> Result<De
         version_key: app.store.clock().next(version.version_key),
         hospital: grant.hospital().0,
         patient: version.patient,
-        strings: entries_of_stored(app, &tree)?.strings,
+        entries: entries_of_stored(app, &tree)?,
     })
 }
 

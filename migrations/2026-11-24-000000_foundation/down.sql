@@ -4,6 +4,12 @@ DROP TABLE IF EXISTS audit_record;
 
 DROP TABLE IF EXISTS history;
 
+DROP FUNCTION IF EXISTS is_seen(xid, pg_snapshot);
+
+DROP TABLE IF EXISTS reference_entry;
+
+DROP TABLE IF EXISTS range_entry;
+
 DROP TABLE IF EXISTS string_entry;
 
 DO $$
@@ -42,5 +48,7 @@ BEGIN
 END $$;
 
 DROP TABLE IF EXISTS dictionary;
+
+DROP TABLE IF EXISTS secret;
 
 DROP TABLE IF EXISTS hospital;

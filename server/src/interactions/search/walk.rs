@@ -1,0 +1,264 @@
+//! From page to page. A walk over several pages is held to the moment of its first: in the order that was asked for come the
+//! versions of that moment, and at the end, in their newer state, the matches that were changed meanwhile. So nothing is lost
+//! and no version comes twice, whatever others write.
+
+use super::cursor::{Cursor, Place};
+use super::wanted::Wanted;
+use crate::app::App;
+use crate::http::answer::stored;
+use crate::http::failure::Failure;
+use crate::interactions::look::Reader;
+use ::search::key::version_key_at;
+use ::search::plan::{Order, Plan};
+use ::search::render::{Part, Pinned, Window, page as statement};
+use ::search::results::{Sort, SortKey, SortValue, compare, sort_values};
+use fhir::outcome::Code;
+use std::cmp::Ordering;
+use store::clock::now_micros;
+use store::find::{Match, Matches};
+use store::trail::Sealed;
+
+/// More matches than this are not put in order by values; the tables' own orders have no bound.
+const SORTED_MAX: u32 = 10_000;
+
+/// Longer than any transaction lives: what is older than this was either committed or never will be.
+const OLD_MICROS: i64 = 600_000_000;
+
+pub(super) struct Page {
+    pub(super) matches: Sealed<Vec<Match>>,
+    /// Where it began.
+    pub(super) place: Cursor,
+    pub(super) next: Option<Cursor>,
+}
+
+pub(super) async fn page(
+    app: &App,
+    reader: &mut Reader<'_>,
+    plans: &[Plan],
+    wanted: &Wanted,
+    cursor: Option<&Cursor>,
+) -> Result<Page, Failure> {
+    let order = match (&wanted.sort, plans) {
+        (Some(Sort::Indexed(order)), _) => *order,
+        (None, [plan]) => plan.natural(),
+        (Some(Sort::Collected(_)) | None, _) => Order::Version { descending: false },
+    };
+    let first = match &wanted.sort {
+        Some(Sort::Collected(_)) => Place::Sorted(None),
+        Some(Sort::Indexed(_)) | None => Place::Window(Part::Ordered { after: None }),
+    };
+    let (place, pinned) = match cursor {
+        Some(cursor) => (cursor.place.clone(), cursor.pinned.clone()),
+        // Several statements see what one of them could see.
+        None if plans.len() > 1 && wanted.count > 0 => (first, Some(pin(reader.snapshot().await?))),
+        None => (first, None),
+    };
+    let mut walk = Walk {
+        app,
+        plans,
+        wanted,
+        order,
+        is_continued: cursor.is_some(),
+        pinned: pinned.clone(),
+        matches: Sealed::none(),
+    };
+    let next = if wanted.count == 0 { None } else { walk.run(reader, place.clone()).await? };
+    let place = Cursor { place, pinned: pinned.or_else(|| walk.pinned.clone()), included: 0 };
+    Ok(Page { matches: walk.matches, place, next })
+}
+
+fn pin(snapshot: String) -> Pinned {
+    Pinned { snapshot, floor: version_key_at(now_micros() - OLD_MICROS) }
+}
+
+struct Walk<'a> {
+    app: &'a App,
+    plans: &'a [Plan],
+    wanted: &'a Wanted,
+    order: Order,
+    /// Whether pages went before.
+    is_continued: bool,
+    pinned: Option<Pinned>,
+    matches: Sealed<Vec<Match>>,
+}
+
+/// What a statement, or several, gave for one place.
+struct Found {
+    matches: Sealed<Vec<Match>>,
+    /// The places after each of the matches.
+    after: Vec<Place>,
+}
+
+impl Walk<'_> {
+    /// Fills the page; returns where the next one begins.
+    async fn run(
+        &mut self,
+        reader: &mut Reader<'_>,
+        mut place: Place,
+    ) -> Result<Option<Cursor>, Failure> {
+        let count = self.wanted.count as usize;
+        let mut is_new_round = false;
+        loop {
+            let have = self.matches.describe(Vec::len);
+            let limit = u32::try_from(count + 1 - have).unwrap_or(u32::MAX);
+            let found = self.find(reader, &place, limit).await?;
+            let number = found.after.len();
+            let room = count - have;
+            let kept = found.matches.map(|mut matches| {
+                matches.truncate(room);
+                matches
+            });
+            let matches = std::mem::replace(&mut self.matches, Sealed::none());
+            self.matches = matches.append(kept);
+            if number > room {
+                // One more is there than fits: the next page begins after the last that does.
+                let last = room.checked_sub(1).and_then(|last| found.after.into_iter().nth(last));
+                let place = last.unwrap_or(place);
+                return Ok(Some(Cursor { place, pinned: self.pinned.clone(), included: 0 }));
+            }
+            let Some(next) = self.after(&place, is_new_round) else { return Ok(None) };
+            if matches!(next, Place::Window(Part::Changed { .. })) {
+                self.pinned = None;
+                is_new_round = true;
+            }
+            place = next;
+        }
+    }
+
+    /// What comes when a place has nothing more.
+    fn after(&self, place: &Place, is_new_round: bool) -> Option<Place> {
+        let is_lacking = || self.plans.iter().any(|plan| plan.may_lack(self.order));
+        if let Place::Window(Part::Ordered { .. }) = place
+            && is_lacking()
+        {
+            return Some(Place::Window(Part::Rest { after: None }));
+        }
+        // One page is of one moment by itself; and so is the end of a walk, once nothing was changed since its last statement.
+        let since = self.pinned.clone().filter(|_| self.is_continued && !is_new_round)?;
+        Some(Place::Window(Part::Changed { since, after: None }))
+    }
+
+    async fn find(
+        &mut self,
+        reader: &mut Reader<'_>,
+        place: &Place,
+        limit: u32,
+    ) -> Result<Found, Failure> {
+        match (place, &self.wanted.sort) {
+            (Place::Window(part), _) => {
+                let matches = self.window(reader, part, self.order, limit).await?;
+                let after = matches.describe(|matches| {
+                    matches.iter().map(|found| Place::Window(after(part, found))).collect()
+                });
+                Ok(Found { matches, after })
+            }
+            (Place::Sorted(after), Some(Sort::Collected(keys))) => {
+                self.sorted(reader, keys, after.as_ref(), limit).await
+            }
+            (Place::Sorted(_), _) => Err(Failure::bad_request(
+                "_cursor is not one this server gave for this search; follow the links as they are",
+            )),
+        }
+    }
+
+    async fn window(
+        &mut self,
+        reader: &mut Reader<'_>,
+        part: &Part,
+        order: Order,
+        limit: u32,
+    ) -> Result<Sealed<Vec<Match>>, Failure> {
+        let mut all: Sealed<Vec<Match>> = Sealed::none();
+        for plan in self.plans {
+            let window = Window { order, part: part.clone(), pinned: self.pinned.clone(), limit };
+            let found = reader.find(plan.table(), &statement(plan, &window)).await?;
+            if self.pinned.is_none() {
+                self.pinned = found.describe(|found| found.snapshot.clone()).map(pin);
+            }
+            all = all.append(found.map(|Matches { matches, .. }| matches));
+        }
+        if self.plans.len() > 1 {
+            let is_descending = matches!(
+                (order, part),
+                (Order::Version { descending: true }, Part::Ordered { .. })
+            );
+            all = all.map(|mut matches| {
+                matches.sort_by_key(|found| found.version.version_key);
+                if is_descending {
+                    matches.reverse();
+                }
+                matches.truncate(limit as usize);
+                matches
+            });
+        }
+        Ok(all)
+    }
+
+    /// All matches, put in order by their values.
+    async fn sorted(
+        &mut self,
+        reader: &mut Reader<'_>,
+        keys: &[SortKey],
+        after: Option<&(Vec<Option<SortValue>>, String)>,
+        limit: u32,
+    ) -> Result<Found, Failure> {
+        let order = Order::Version { descending: false };
+        let part = Part::Ordered { after: None };
+        let all = self.window(reader, &part, order, SORTED_MAX + 1).await?;
+        if all.describe(Vec::len) > SORTED_MAX as usize {
+            return Err(Failure::new(
+                400,
+                Code::TooCostly,
+                format!(
+                    "more than {SORTED_MAX} matches cannot be put in this order; ask for fewer, or sort by _lastUpdated or the date"
+                ),
+            ));
+        }
+        let mut failure = None;
+        let sorted = all.map(|matches| {
+            let mut valued = Vec::with_capacity(matches.len());
+            for found in matches {
+                match stored(found.version.json.as_deref().unwrap_or_default()) {
+                    Ok(resource) => {
+                        valued.push((sort_values(keys, &resource, &self.app.extractor), found));
+                    }
+                    Err(error) => failure = Some(error),
+                }
+            }
+            let by = |left: (&[Option<SortValue>], &str), right: (&[Option<SortValue>], &str)| {
+                compare(keys, left.0, right.0).then_with(|| left.1.cmp(right.1))
+            };
+            valued.sort_by(|left, right| {
+                by((&left.0, &left.1.version.id), (&right.0, &right.1.version.id))
+            });
+            if let Some((values, id)) = after {
+                valued.retain(|(own, found)| {
+                    by((own, &found.version.id), (values, id)) == Ordering::Greater
+                });
+            }
+            valued.truncate(limit as usize);
+            valued
+        });
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        let after = sorted.describe(|valued| {
+            let place = |(values, found): &(Vec<Option<SortValue>>, Match)| {
+                Place::Sorted(Some((values.clone(), found.version.id.clone())))
+            };
+            valued.iter().map(place).collect()
+        });
+        let matches = sorted.map(|valued| valued.into_iter().map(|(_, found)| found).collect());
+        Ok(Found { matches, after })
+    }
+}
+
+/// The place after a match.
+fn after(part: &Part, found: &Match) -> Part {
+    let key = found.version.version_key;
+    match part {
+        Part::Ordered { .. } => Part::Ordered { after: Some((found.sort_key.unwrap_or(key), key)) },
+        Part::Rest { .. } => Part::Rest { after: Some(key) },
+        Part::Changed { since, .. } => Part::Changed { since: since.clone(), after: Some(key) },
+    }
+}
