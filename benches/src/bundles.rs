@@ -26,9 +26,12 @@ pub(crate) async fn measure(
     bundles: u32,
     report: &mut Report,
 ) -> Result<()> {
-    let patients = bundles * 100 / city::A_PATIENT;
     // Other patients than those of the city.
-    let resources: Vec<Value> = city::resources(5_000_000..5_000_000 + patients).collect();
+    let resources: Vec<Value> = city()
+        .patients(5_000_000..=u32::MAX)
+        .flatten()
+        .take(usize::try_from(bundles)? * A_BUNDLE)
+        .collect();
     let texts: Vec<String> = resources.chunks(A_BUNDLE).map(bundle).collect();
     let count = u64::try_from(resources.len())?;
 

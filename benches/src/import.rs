@@ -27,16 +27,17 @@ pub(crate) async fn measure(database: &Database, patients: u32, report: &mut Rep
     std::fs::create_dir_all(&folder)?;
     let file = folder.join("city.ndjson");
     let mut out = BufWriter::new(File::create(&file)?);
-    for resource in city::resources(0..patients) {
+    let mut count = 0_u64;
+    for resource in city().patients(1..=patients).flatten() {
+        count += 1;
         serde_json::to_writer(&mut out, &resource)?;
         out.write_all(b"\n")?;
     }
     out.flush()?;
-    let count = u64::from(patients) * u64::from(city::A_PATIENT);
 
     database.migrated("hand").await?;
     let store = Store::open(&database.settings("hand")).await?;
-    let rows = puts(database, "hand", city::resources(0..patients).collect()).await?;
+    let rows = puts(database, "hand", city().patients(1..=patients).flatten().collect()).await?;
     database.checkpoint().await?;
     let copy = copy(database, &store, &rows).await?;
     let copy = rate(count, copy.as_secs_f64());

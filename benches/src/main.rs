@@ -1,7 +1,6 @@
-//! `benches city` makes a seeded city; `benches run` measures against the ceilings of this machine.
+//! `benches run` measures against the ceilings of this machine.
 
 mod bundles;
-mod city;
 mod database;
 mod import;
 mod process;
@@ -9,9 +8,9 @@ mod reads;
 mod report;
 
 use anyhow::Result;
+use city::City;
 use clap::{Parser, Subcommand};
 use report::Report;
-use std::io::{BufWriter, Write as _};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -24,14 +23,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Write a city as NDJSON to standard output.
-    City {
-        #[arg(long, default_value_t = 1_000)]
-        patients: u32,
-    },
     /// Measure.
     Run {
-        /// Patients of the city that is loaded; each brings about 20 resources.
+        /// Patients of the city that is loaded; each brings about 35 resources.
         #[arg(long, default_value_t = 10_000)]
         patients: u32,
         /// Seconds of load for each figure of reads.
@@ -46,19 +40,16 @@ enum Command {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     match arguments.command {
-        Command::City { patients } => {
-            let mut out = BufWriter::new(std::io::stdout().lock());
-            for resource in city::resources(0..patients) {
-                serde_json::to_writer(&mut out, &resource)?;
-                out.write_all(b"\n")?;
-            }
-            Ok(out.flush()?)
-        }
         Command::Run { patients, seconds, bundles } => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(run(patients, seconds, bundles))
         }
     }
+}
+
+/// The city that everything is measured with.
+fn city() -> City {
+    City::new(1, 50)
 }
 
 async fn run(patients: u32, seconds: u64, bundles: u32) -> Result<()> {

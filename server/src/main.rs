@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use server::commands::{import, migrate, serve, settings};
+use server::commands::{generate, import, migrate, serve, settings};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -27,6 +27,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Bring the database to the schema of this program; safe to run again and from several places at once.
     Migrate(migrate::Arguments),
+    /// Write an invented city as NDJSON, to try things on; needs no database.
+    Generate(generate::Arguments),
     /// Load bundles and NDJSON files into the database, in bulk.
     Import(import::Arguments),
     /// Print the names of all settings with their defaults.
@@ -50,6 +52,7 @@ fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::Serve(arguments) => serve::run(config, arguments),
         Command::Migrate(arguments) => migrate::run(config, arguments),
+        Command::Generate(arguments) => generate::run(&arguments),
         Command::Import(arguments) => import::run(config, arguments),
         Command::Settings => settings::run(),
     }

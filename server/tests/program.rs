@@ -134,6 +134,152 @@ fn files_are_imported_once() {
         "{\"resourceType\":\"Patient\",\"id\":\"c\",\"gender\":\"f\"}\n",
     )
     .unwrap();
-    refused(&run("import", path), "three.ndjson: Patient/c is not valid: Patient.gender");
+    refused(&run("import", path), "three.ndjson: line 1: Patient/c is not valid: Patient.gender");
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// A migrated database, and a folder of the test's own.
+struct Import {
+    cluster: Cluster,
+    folder: std::path::PathBuf,
+}
+
+impl Import {
+    fn new(name: &str) -> Import {
+        let cluster = Cluster::temporary(Durability::None).unwrap();
+        let folder = std::env::temp_dir().join(format!("bund-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let migrated = bund().arg("migrate").env("BUND_DATABASE_URL", cluster.url()).output();
+        assert!(migrated.unwrap().status.success());
+        Import { cluster, folder }
+    }
+
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+        let path = self.folder.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = bund();
+        command.arg("import").args(arguments).env("BUND_DATABASE_URL", self.cluster.url());
+        command.output().unwrap()
+    }
+
+    /// What the last line says: imported, there already, refused.
+    fn sums(&self, arguments: &[&str]) -> [u64; 3] {
+        sums(&self.run(arguments))
+    }
+}
+
+impl Drop for Import {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn sums(output: &Output) -> [u64; 3] {
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let last = text.lines().last().unwrap();
+    let number = |text: &str| text.trim().split(' ').next().unwrap().parse().unwrap();
+    let (imported, rest) = last.strip_prefix("imported ").unwrap().split_once(';').unwrap();
+    let (there, refused) = rest.split_once(',').unwrap();
+    [number(imported), number(there), number(refused)]
+}
+
+fn generated(arguments: &[&str]) -> String {
+    let output = bund().arg("generate").args(arguments).output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    out.write_all(text.as_bytes()).unwrap();
+    out.finish().unwrap()
+}
+
+#[test]
+fn a_load_that_was_cut_off_goes_on_where_it_was() {
+    let import = Import::new("resume");
+    let city = generated(&["--hospitals", "1", "--patients", "20"]);
+    let lines: Vec<&str> = city.lines().collect();
+    let (all, half) = (lines.len() as u64, lines.len() as u64 / 2);
+    let head = lines.iter().take(lines.len() / 2).fold(String::new(), |text, it| text + it + "\n");
+    let head = import.write("head.ndjson", head);
+    let whole = import.write("whole.ndjson", &city);
+    assert_eq!(import.sums(&[&head]), [half, 0, 0]);
+    assert_eq!(import.sums(&[&whole]), [all - half, half, 0]);
+    // Everything is there: compressed, in bundles, in folders of folders.
+    std::fs::remove_file(&head).unwrap();
+    std::fs::remove_file(&whole).unwrap();
+    std::fs::create_dir(import.folder.join("inside")).unwrap();
+    import.write("inside/city.ndjson.gz", gzip(&city));
+    let bundles = generated(&["--hospitals", "1", "--patients", "20", "--bundles"]);
+    import.write("bundles.ndjson", &bundles);
+    let first = bundles.lines().next().unwrap();
+    import.write("one.json.gz", gzip(first));
+    let entries = first.matches("\"method\":\"PUT\"").count() as u64;
+    assert_eq!(import.sums(&[import.folder.to_str().unwrap()]), [0, 2 * all + entries, 0]);
+}
+
+#[test]
+fn standard_input_is_imported_plain_and_compressed() {
+    let import = Import::new("stdin");
+    let lines =
+        "{\"resourceType\":\"Patient\",\"id\":\"a\"}\n{\"resourceType\":\"Patient\",\"id\":\"b\"}";
+    for (bytes, expected) in [(lines.as_bytes().to_vec(), [2, 0, 0]), (gzip(lines), [0, 2, 0])] {
+        let mut child = bund()
+            .args(["import", "-"])
+            .env("BUND_DATABASE_URL", import.cluster.url())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(&bytes).unwrap();
+        assert_eq!(sums(&child.wait_with_output().unwrap()), expected);
+    }
+}
+
+#[test]
+fn what_is_refused_stands_in_the_report() {
+    let import = Import::new("report");
+    let file = import.write(
+        "bad.ndjson",
+        "{\"resourceType\":\"Patient\",\"id\":\"a\"}\n\
+         {\"resourceType\":\"Pati\n\
+         {\"resourceType\":\"Patient\",\"id\":\"b\",\"gender\":\"f\"}\n\
+         {\"resourceType\":\"Bundle\",\"type\":\"collection\",\"entry\":[\
+         {\"resource\":{\"resourceType\":\"Patient\",\"id\":\"c\"}},{\"resource\":{\"resourceType\":\"Patient\"}}]}\n\
+         {\"resourceType\":\"Patient\",\"id\":\"a\"}\n",
+    );
+    let report = import.folder.join("report.ndjson");
+    let report_name = report.to_str().unwrap();
+    // Without --skip-invalid the first one stops the import.
+    refused(&import.run(&[&file, "--report", report_name]), "bad.ndjson: line 2: not valid JSON");
+    assert_eq!(std::fs::read_to_string(&report).unwrap().lines().count(), 1);
+
+    let sums = import.sums(&["--skip-invalid", "--report", report_name, &file]);
+    assert_eq!(sums, [2, 1, 3]);
+    let text = std::fs::read_to_string(&report).unwrap();
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let short: Vec<String> = lines
+        .iter()
+        .map(|line| {
+            let issue = &line["issues"][0];
+            format!("{} {} {} {}", line["line"], line["resource"], line["id"], issue["code"])
+        })
+        .collect();
+    let expected = [
+        "2 null null \"structure\"",
+        "3 \"Patient\" \"b\" \"code-invalid\"",
+        "4 \"Patient\" null \"required\"",
+    ];
+    assert_eq!(short, expected, "{text}");
+    assert!(lines.iter().all(|line| line["file"] == *file), "{text}");
+    assert_eq!(lines[1]["issues"][0]["expression"][0], "Patient.gender");
+    assert_eq!(lines[2]["issues"][0]["expression"][0], "Bundle.entry[1].resource");
 }

@@ -4,22 +4,23 @@ use super::{File, Finding};
 use std::collections::BTreeSet;
 
 /// The workspace crates that a crate may use.
-const LAYERS: [(&str, &[&str]); 8] = [
+const LAYERS: [(&str, &[&str]); 9] = [
     ("fhir", &[]),
     ("schema", &[]),
     ("embedded", &[]),
+    ("city", &[]),
     ("access", &["fhir"]),
     ("audit", &["fhir", "schema", "access"]),
     ("search", &["fhir", "schema", "access"]),
     ("store", &["fhir", "schema", "access", "audit", "search"]),
-    ("server", &["fhir", "schema", "access", "audit", "search", "store", "embedded"]),
+    ("server", &["fhir", "schema", "access", "audit", "search", "store", "embedded", "city"]),
 ];
 
 /// Crates that are not shipped may use all, and no layer may use them.
 const UNSHIPPED: [&str; 5] = ["tests", "conformance", "benches", "fuzz", "xtask"];
 
 /// Crates without I/O, and what would bring it.
-const PURE: [&str; 5] = ["fhir", "schema", "access", "audit", "search"];
+const PURE: [&str; 6] = ["fhir", "schema", "access", "audit", "search", "city"];
 const IMPURE: [&str; 7] = [
     "tokio",
     "actix-web",
