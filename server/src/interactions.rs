@@ -29,6 +29,7 @@ pub async fn perform(app: &App, request: Request) -> Result<Answer, Failure> {
         | Interaction::Vread
         | Interaction::Search
         | Interaction::SearchSystem
+        | Interaction::Operation
         | Interaction::HistoryInstance
         | Interaction::HistoryType
         | Interaction::HistorySystem => look::answer(app, &grant, &request).await,

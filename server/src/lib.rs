@@ -4,6 +4,7 @@ pub mod app;
 pub mod commands;
 pub mod http;
 pub mod interactions;
+pub mod operations;
 pub mod routes;
 pub mod serve;
 pub mod settings;

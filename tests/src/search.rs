@@ -1,6 +1,7 @@
 //! Search in all its forms, over HTTP (search.html).
 
 mod joins;
+mod operations;
 mod paging;
 mod values;
 

@@ -89,6 +89,7 @@ fn code(interaction: Interaction) -> i16 {
         Interaction::Create => 9,
         Interaction::Search => 10,
         Interaction::SearchSystem => 14,
+        Interaction::Operation => 15,
         Interaction::Capabilities => 11,
         Interaction::Batch => 12,
         Interaction::Transaction => 13,

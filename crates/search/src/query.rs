@@ -11,7 +11,7 @@ use crate::compare::Span;
 use crate::date;
 use crate::error::{Error, shown};
 use crate::parameter::{composite, near, quantity, reference, string, token};
-use crate::registry::{self, Parameter, Rule};
+use crate::registry::{self, Parameter, Place, Rule};
 use fhir::definitions::r4;
 use jiff::tz::TimeZone;
 use modifier::Modifier;
@@ -141,6 +141,33 @@ impl Query {
     pub fn within(mut self, compartment: &str, id: &str) -> Result<Query, Error> {
         let asked = compartment::asked(self.resource, compartment, id)?;
         self.clauses.push(Clause { text: None, asked });
+        Ok(self)
+    }
+
+    /// Only what its leading date says is of this time; what has none is of any.
+    pub fn during(
+        mut self,
+        start: Option<&str>,
+        end: Option<&str>,
+        context: &Context,
+    ) -> Result<Query, Error> {
+        let kind = registry::kind(self.resource).ok_or(Error::UnknownType)?;
+        // Of a patient it would be the birth date.
+        let parameter = kind.at(Place::Date).filter(|_| self.resource != "Patient");
+        let mut all = Vec::new();
+        for (name, prefix, text) in [("start", "ge", start), ("end", "le", end)] {
+            let Some(text) = text else { continue };
+            let spans = crate::parameter::date::parse(&format!("{prefix}{text}"), name, context)?;
+            all.extend(
+                parameter.map(|parameter| Asked::Value { parameter, wanted: Wanted::Dates(spans) }),
+            );
+        }
+        if let Some(parameter) = parameter
+            && !all.is_empty()
+        {
+            let asked = Asked::Any(vec![Asked::Missing(parameter), Asked::All(all)]);
+            self.clauses.push(Clause { text: None, asked });
+        }
         Ok(self)
     }
 

@@ -95,6 +95,12 @@ pub fn supported(resource: &str) -> impl Iterator<Item = &'static Parameter> {
     parameters.iter().filter(|parameter| !matches!(parameter.rule, Rule::Unsupported(_)))
 }
 
+/// The codes of the references that `_include` follows.
+pub fn references(resource: &str) -> impl Iterator<Item = &'static str> {
+    let is_reference = |parameter: &&Parameter| matches!(parameter.rule, Rule::Reference);
+    supported(resource).filter(is_reference).map(|parameter| parameter.code)
+}
+
 pub(crate) fn kind(resource: &str) -> Option<&'static Kind> {
     KINDS.get(resource)
 }

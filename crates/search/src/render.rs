@@ -79,8 +79,20 @@ pub struct Window {
 }
 
 impl Order {
-    /// What matches are put in order by, beside the version key.
-    fn key(self) -> &'static str {
+    /// What matches are put in order by, beside the version key, in the form that the index of the lead has.
+    fn key(self, plan: &Plan) -> &'static str {
+        match (self, &plan.lead) {
+            (Order::Version { .. }, Lead::Walk) => "t0.version_key",
+            (Order::Version { .. }, _) => "(t0.version_key + 0)",
+            (Order::Date { .. }, Lead::Actor(_)) => "e0.date_low",
+            (Order::Date { .. }, Lead::Walk | Lead::Dates) => "(t0.date_low + 0)",
+            (Order::Date { .. }, _) => "t0.date_low",
+            (Order::Quantity, _) => "t0.quantity",
+        }
+    }
+
+    /// The column.
+    fn column(self) -> &'static str {
         match self {
             Order::Version { .. } => "t0.version_key",
             Order::Date { .. } => "t0.date_low",
@@ -103,19 +115,42 @@ impl Order {
     }
 }
 
+/// The rows of a page of several types, with `kind`, the code of their table.
+pub fn pages(plans: &[Plan], window: &Window) -> Sql {
+    let each = plans.iter().map(|plan| {
+        let kind = Bind::Int4(i32::from(plan.table.code));
+        Sql::text_of("(SELECT *, ")
+            .bind(kind)
+            .then(" AS kind FROM (")
+            .append(page(plan, window))
+            .then(") AS one)")
+    });
+    let order = window.part_order();
+    Sql::joined(each.collect(), " UNION ALL ")
+        .then(order.clause())
+        .bind(Bind::Int8(i64::from(window.limit)))
+}
+
+impl Window {
+    /// What is not in the order asked for is in that of its versions.
+    fn part_order(&self) -> Order {
+        match self.part {
+            Part::Ordered { .. } => self.order,
+            Part::Rest { .. } | Part::Changed { .. } => Order::Version { descending: false },
+        }
+    }
+}
+
 /// The rows of a page.
 pub fn page(plan: &Plan, window: &Window) -> Sql {
-    let order = match window.part {
-        Part::Ordered { .. } => window.order,
-        Part::Rest { .. } | Part::Changed { .. } => Order::Version { descending: false },
-    };
+    let order = window.part_order();
     let leaves = leaves(plan, At::TOP, order);
     let limit = || Bind::Int8(i64::from(window.limit));
     let rest = rest(plan, window, order, leaves.is_in_order);
     let select = |leaf: Leaf| {
         Sql::text_of("SELECT ")
             .then(COLUMNS)
-            .then(order.key())
+            .then(order.key(plan))
             .then(" AS sort_key")
             .then(SNAPSHOT)
             .append(leaf.source)
@@ -139,7 +174,7 @@ pub fn page(plan: &Plan, window: &Window) -> Sql {
     let between = if leaves.is_apart { " UNION ALL " } else { " UNION " };
     let matched = leaves.leaves.into_iter().map(|leaf| {
         Sql::text_of("SELECT t0.version_key, t0.shard, ")
-            .then(order.key())
+            .then(order.key(plan))
             .then(" AS sort_key")
             .append(leaf.source)
             .then(" WHERE ")
@@ -210,12 +245,18 @@ fn rest(plan: &Plan, window: &Window, order: Order, is_in_order: bool) -> Vec<Sq
     let mut all = as_filters(&plan.rest, At::TOP);
     let is_walk = matches!(plan.lead, Lead::Walk) && is_in_order;
     // Along the walk a bound on the version key is where the index is entered; elsewhere the sum is in no index.
-    let version = if is_walk { "t0.version_key" } else { "t0.version_key + 0" };
+    let version = if is_walk { "t0.version_key" } else { "(t0.version_key + 0)" };
     if is_walk && matches!(order, Order::Version { .. }) {
         all.extend(version_bounds(&plan.rest));
     }
     if !matches!(order, Order::Version { .. }) {
-        all.push(Sql::text_of(order.key()).then(" IS NOT NULL"));
+        all.push(
+            Sql::text_of(match plan.lead {
+                Lead::Actor(_) => order.column(),
+                _ => order.key(plan),
+            })
+            .then(" IS NOT NULL"),
+        );
     }
     let is_key_missing = matches!(window.part, Part::Rest { .. });
     match &window.part {
@@ -230,7 +271,7 @@ fn rest(plan: &Plan, window: &Window, order: Order, is_in_order: bool) -> Vec<Sq
             } else {
                 ", t0.version_key) > ("
             };
-            let after = Sql::text_of("(").then(order.key()).then(than);
+            let after = Sql::text_of("(").then(order.key(plan)).then(than);
             let after = after.bind(Bind::Int8(*sort_key)).then(", ");
             all.push(after.bind(Bind::Int8(*key)).then(")"));
         }
@@ -244,10 +285,16 @@ fn rest(plan: &Plan, window: &Window, order: Order, is_in_order: bool) -> Vec<Sq
         }
     }
     if is_key_missing {
-        all.push(Sql::text_of(window.order.key()).then(" IS NULL"));
+        all.push(
+            Sql::text_of(match plan.lead {
+                Lead::Actor(_) => window.order.column(),
+                _ => window.order.key(plan),
+            })
+            .then(" IS NULL"),
+        );
     }
     if let Some(pinned) = &window.pinned {
-        let old = Sql::text_of("t0.version_key + 0 <= ").bind(Bind::Int8(pinned.floor));
+        let old = Sql::text_of("t0.version_key - 0 <= ").bind(Bind::Int8(pinned.floor));
         all.push(Sql::any(vec![old, seen(pinned)]));
     }
     all
@@ -291,7 +338,7 @@ mod tests {
     fn each_search_has_one_lead() {
         check(
             "Patient?identifier=a|1&gender=male",
-            "WITH matched AS MATERIALIZED (SELECT t0.version_key, t0.shard, t0.version_key AS sort_key FROM patient AS t0 \
+            "WITH matched AS MATERIALIZED (SELECT t0.version_key, t0.shard, (t0.version_key + 0) AS sort_key FROM patient AS t0 \
              WHERE (t0.tokens @> $1::int8[] AND $2::int8 = ANY(t0.filters))) SELECT … page.sort_key FROM (SELECT version_key, \
              shard, sort_key FROM matched ORDER BY sort_key, version_key LIMIT $3::int8) AS page JOIN patient AS t0 USING \
              (version_key, shard) ORDER BY sort_key, version_key LIMIT $4::int8",
@@ -303,9 +350,9 @@ mod tests {
         );
         check(
             "Appointment?actor=Practitioner/1&date=2026-11-24",
-            "SELECT … t0.date_low AS sort_key FROM reference_entry AS e0 JOIN appointment AS t0 ON t0.key = e0.resource_key WHERE \
+            "SELECT … e0.date_low AS sort_key FROM reference_entry AS e0 JOIN appointment AS t0 ON t0.key = e0.resource_key WHERE \
              (e0.target_key = $1::int8 AND e0.date_low <= $2::int8 AND e0.date_low >= $3::int8 AND \
-             (t0.date_low + 0 >= $4::int8 AND t0.date_high + 0 <= $5::int8) AND t0.date_low IS NOT NULL) \
+             (t0.date_low - 0 >= $4::int8 AND t0.date_high - 0 <= $5::int8) AND t0.date_low IS NOT NULL) \
              ORDER BY sort_key, version_key LIMIT $6::int8",
         );
     }

@@ -165,7 +165,8 @@ pub struct Include {
     /// The type whose references are followed.
     pub source: &'static str,
     parameters: Vec<&'static Parameter>,
-    target: Option<&'static str>,
+    /// Empty is any.
+    targets: Vec<&'static str>,
 }
 
 impl Include {
@@ -212,7 +213,19 @@ impl Include {
                 return Err(refuse(format!("`{}` does not refer to {resource}", shown(text))));
             }
         }
-        Ok(Include { is_reverse, is_iterated, source, parameters, target })
+        let targets = target.into_iter().collect();
+        Ok(Include { is_reverse, is_iterated, source, parameters, targets })
+    }
+
+    /// Only what is of these types.
+    #[must_use]
+    pub fn to_others(mut self, targets: &[&'static str]) -> Include {
+        self.targets = targets.to_vec();
+        self
+    }
+
+    fn is_target(&self, kind: &str) -> bool {
+        self.targets.is_empty() || self.targets.contains(&kind)
     }
 
     /// The resources of this server that a resource refers to, as this asks.
@@ -225,7 +238,7 @@ impl Include {
         for parameter in &self.parameters {
             each_reference(parameter, resource, extractor.base_url(), |target| {
                 if let Target::Local { kind, id } = target
-                    && self.target.is_none_or(|wanted| wanted == kind)
+                    && self.is_target(kind)
                 {
                     targets.push((kind, id.to_owned()));
                 }
@@ -240,10 +253,9 @@ impl Include {
             .parameters
             .iter()
             .filter_map(|parameter| {
-                let wanted = resources.iter().filter(|(kind, _)| {
-                    parameter.targets.contains(kind)
-                        && self.target.is_none_or(|target| target == *kind)
-                });
+                let wanted = resources
+                    .iter()
+                    .filter(|(kind, _)| parameter.targets.contains(kind) && self.is_target(kind));
                 let wanted: Vec<reference::Wanted> = wanted
                     .map(|(kind, id)| reference::Wanted::Local {
                         kinds: vec![*kind],

@@ -74,6 +74,13 @@ impl Store {
         Ok(Loaded { created: count(puts.len()), skipped: count(skipped) })
     }
 
+    /// Tells the planner what there is now, after a load that changed it.
+    pub async fn analyze(&self) -> Result<(), Error> {
+        let client = self.pool.get().await?;
+        client.batch_execute("SET statement_timeout = 0; ANALYZE; RESET statement_timeout").await?;
+        Ok(())
+    }
+
     async fn copy(&self, client: &Client, puts: &[Put]) -> Result<(), Error> {
         let mut by_table: BTreeMap<i16, (&'static Table, Vec<&Put>)> = BTreeMap::new();
         for put in puts {

@@ -7,6 +7,7 @@ use crate::trail::Sealed;
 use deadpool_postgres::Object;
 use schema::resource::Table;
 use search::sql::{Bind, Sql};
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 /// A match of conditional criteria: enough to name it and to read it again under its lock.
@@ -39,15 +40,23 @@ impl Store {
         Ok(Sealed::new(self.find_on(&client, table, sql).await?))
     }
 
-    /// What transactions have done by now, as PostgreSQL writes it.
-    pub async fn snapshot(&self) -> Result<String, Error> {
+    /// The same of several types, each row with the code of its table.
+    pub async fn find_of_any(&self, sql: &Sql) -> Result<Sealed<Matches>, Error> {
         let client = self.pool.get().await?;
-        self.snapshot_on(&client).await
+        Ok(Sealed::new(self.find_of_any_on(&client, sql).await?))
     }
 
-    pub(crate) async fn snapshot_on(&self, client: &Object) -> Result<String, Error> {
-        let statement = client.prepare_cached("SELECT pg_current_snapshot()::text").await?;
-        Ok(client.query_one(&statement, &[]).await?.try_get(0)?)
+    pub(crate) async fn find_of_any_on(
+        &self,
+        client: &Object,
+        sql: &Sql,
+    ) -> Result<Matches, Error> {
+        self.matches(client, sql, |row| {
+            let code = i16::try_from(row.try_get::<_, i32>("kind")?).ok();
+            let table = code.and_then(schema::resource::by_code);
+            table.ok_or_else(|| Error::Corrupt("a row of no known table".to_owned()))
+        })
+        .await
     }
 
     pub async fn count(&self, sql: &Sql) -> Result<Sealed<i64>, Error> {
@@ -67,11 +76,21 @@ impl Store {
         table: &'static Table,
         sql: &Sql,
     ) -> Result<Matches, Error> {
+        self.matches(client, sql, |_| Ok(table)).await
+    }
+
+    async fn matches(
+        &self,
+        client: &Object,
+        sql: &Sql,
+        table: impl Fn(&Row) -> Result<&'static Table, Error>,
+    ) -> Result<Matches, Error> {
         let statement = client.prepare_cached(&sql.text()).await?;
         let rows = client.query(&statement, &binds(sql)).await?;
         let snapshot = rows.first().map(|row| row.try_get("snapshot")).transpose()?;
         let matches = rows.iter().map(|row| {
-            Ok(Match { version: self.version(table, row)?, sort_key: row.try_get("sort_key")? })
+            let version = self.version(table(row)?, row)?;
+            Ok(Match { version, sort_key: row.try_get("sort_key")? })
         });
         Ok(Matches { matches: matches.collect::<Result<_, Error>>()?, snapshot })
     }

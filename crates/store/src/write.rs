@@ -164,9 +164,9 @@ impl Transaction {
         Ok(Sealed::new(self.store.find_on(self.client()?, table, sql).await?))
     }
 
-    pub async fn snapshot(&mut self) -> Result<String, Error> {
+    pub async fn find_of_any(&mut self, sql: &Sql) -> Result<Sealed<Matches>, Error> {
         self.begin().await?;
-        self.store.snapshot_on(self.client()?).await
+        Ok(Sealed::new(self.store.find_of_any_on(self.client()?, sql).await?))
     }
 
     pub async fn count(&mut self, sql: &Sql) -> Result<Sealed<i64>, Error> {

@@ -96,7 +96,11 @@ pub fn run(config: Option<&Path>, arguments: Arguments) -> Result<()> {
         };
         watching.abort();
         progress.end();
-        summary(outcome?, began.elapsed().as_secs_f64().max(0.001));
+        let totals = outcome?;
+        summary(totals, began.elapsed().as_secs_f64().max(0.001));
+        if totals.created > 0 {
+            app.store.analyze().await.context("the planner could not be told what was loaded")?;
+        }
         Ok(())
     })
 }

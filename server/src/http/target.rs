@@ -47,6 +47,27 @@ pub enum Target {
     Version(&'static Table, String, i32),
     /// The resources of one type, or of all, that belong to a resource.
     Compartment(&'static Table, String, Option<&'static Table>),
+    /// An operation on a type, or on a resource.
+    Operation(Operation, &'static Table, Option<String>),
+}
+
+/// The operations of the specification that this server knows (operations.html).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// `$everything` of a patient or an encounter.
+    Everything,
+    /// `$lastn` of observations.
+    LastN,
+}
+
+impl Operation {
+    fn parse(name: &str, table: &Table, has_id: bool) -> Result<Operation, Failure> {
+        match (name, table.resource, has_id) {
+            ("$everything", "Patient" | "Encounter", true) => Ok(Operation::Everything),
+            ("$lastn", "Observation", false) => Ok(Operation::LastN),
+            _ => Err(no_operation(name)),
+        }
+    }
 }
 
 impl Target {
@@ -63,9 +84,9 @@ impl Target {
             [kind] => Ok(Target::Type(table(kind)?)),
             [kind, "_search"] => Ok(Target::TypeSearch(table(kind)?)),
             [kind, "_history"] => Ok(Target::TypeHistory(table(kind)?)),
-            [kind, name, ..] if name.starts_with('$') => {
-                table(kind)?;
-                Err(no_operation(name))
+            [kind, name] if name.starts_with('$') => {
+                let table = table(kind)?;
+                Ok(Target::Operation(Operation::parse(name, table, false)?, table, None))
             }
             [kind, id] => Ok(Target::Instance(table(kind)?, identifier(id)?)),
             [kind, id, "_history"] => Ok(Target::InstanceHistory(table(kind)?, identifier(id)?)),
@@ -76,9 +97,9 @@ impl Target {
                 let missing = || Failure::not_found(&format!("{kind}/{id}/_history/{version}"));
                 Ok(Target::Version(table, id.clone(), number.ok_or_else(missing)?))
             }
-            [kind, _, name] if name.starts_with('$') => {
-                table(kind)?;
-                Err(no_operation(name))
+            [kind, id, name] if name.starts_with('$') => {
+                let (table, id) = (table(kind)?, identifier(id)?);
+                Ok(Target::Operation(Operation::parse(name, table, true)?, table, Some(id)))
             }
             [kind, id, other] | [kind, id, other, "_search"] => {
                 let (table, id) = (table(kind)?, identifier(id)?);
@@ -112,7 +133,7 @@ impl Target {
         match self {
             Target::Base => "GET, HEAD, POST, OPTIONS",
             Target::SystemSearch => "POST, OPTIONS",
-            Target::Compartment(..) => "GET, HEAD, POST, OPTIONS",
+            Target::Compartment(..) | Target::Operation(..) => "GET, HEAD, POST, OPTIONS",
             Target::Capabilities | Target::SystemHistory | Target::TypeHistory(_) => {
                 "GET, HEAD, OPTIONS"
             }
@@ -131,6 +152,7 @@ impl Target {
             (Target::Base, Get | Head) | (Target::SystemSearch, Post) => {
                 Ok(Interaction::SearchSystem)
             }
+            (Target::Operation(..), Get | Head | Post) => Ok(Interaction::Operation),
             (Target::Compartment(_, _, Some(_)), Get | Head | Post) => Ok(Interaction::Search),
             (Target::Compartment(_, _, None), Get | Head | Post) => Ok(Interaction::SearchSystem),
             (Target::Capabilities, Get | Head) => Ok(Interaction::Capabilities),
@@ -146,7 +168,8 @@ impl Target {
             (Target::Type(_) | Target::Instance(..), Patch) => Ok(Interaction::Patch),
             (Target::Type(_) | Target::Instance(..), Delete) => Ok(Interaction::Delete),
             (Target::Instance(..), Get | Head) => Ok(Interaction::Read),
-            (Target::Base | Target::SystemSearch | Target::Compartment(..), _)
+            (Target::Base | Target::SystemSearch, _)
+            | (Target::Compartment(..) | Target::Operation(..), _)
             | (Target::Capabilities | Target::SystemHistory, _)
             | (Target::TypeSearch(_) | Target::TypeHistory(_), _)
             | (Target::Type(_), Method::Options)
@@ -162,6 +185,7 @@ impl Target {
                 None
             }
             Target::Compartment(_, _, table) => *table,
+            Target::Operation(_, table, _) => Some(table),
             Target::Type(table) | Target::TypeSearch(table) | Target::TypeHistory(table) => {
                 Some(table)
             }
@@ -228,6 +252,8 @@ mod tests {
         check(Method::Post, "_search", Ok(Interaction::SearchSystem));
         check(Method::Get, "Patient/1/Observation", Ok(Interaction::Search));
         check(Method::Get, "Patient/1/*", Ok(Interaction::SearchSystem));
+        check(Method::Get, "Patient/1/$everything", Ok(Interaction::Operation));
+        check(Method::Post, "Observation/$lastn", Ok(Interaction::Operation));
     }
 
     #[test]
@@ -239,6 +265,8 @@ mod tests {
         check(Method::Get, "Patient/a_b", Err(400));
         check(Method::Get, "Patient/1/_history/x", Err(404));
         check(Method::Get, "Patient/1/Nothing", Err(404));
+        check(Method::Get, "Practitioner/1/$everything", Err(404));
+        check(Method::Delete, "Patient/1/$everything", Err(405));
         check(Method::Get, "Organization/1/Patient", Err(404));
         check(Method::Put, "Patient/1/Observation", Err(405));
         check(Method::Post, "Patient/$match", Err(404));

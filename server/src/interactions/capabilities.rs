@@ -46,6 +46,16 @@ fn statement(app: &App) -> Value {
                 "conditionalUpdate": true,
                 "conditionalDelete": conditional_delete,
             });
+            let operations = operations(table.resource);
+            if !operations.is_empty() {
+                resource["operation"] = Value::Array(operations);
+            }
+            let includes: Vec<String> = search::registry::references(table.resource)
+                .map(|code| format!("{}:{code}", table.resource))
+                .collect();
+            if !includes.is_empty() {
+                resource["searchInclude"] = json!(includes);
+            }
             if !parameters.is_empty() {
                 resource["searchParam"] = Value::Array(parameters);
             }
@@ -70,9 +80,21 @@ fn statement(app: &App) -> Value {
                 { "code": "transaction" },
                 { "code": "batch" },
                 { "code": "history-system" },
+                { "code": "search-system" },
             ],
         }],
     })
+}
+
+fn operations(resource: &str) -> Vec<Value> {
+    let definitions: &[(&str, &str)] = match resource {
+        "Patient" => &[("everything", "Patient-everything")],
+        "Encounter" => &[("everything", "Encounter-everything")],
+        "Observation" => &[("lastn", "Observation-lastn")],
+        _ => &[],
+    };
+    let definition = |(name, id): &(&str, &str)| json!({ "name": name, "definition": format!("http://hl7.org/fhir/OperationDefinition/{id}") });
+    definitions.iter().map(definition).collect()
 }
 
 const INTERACTIONS: [&str; 9] = [

@@ -62,7 +62,8 @@ fn scope(target: &Target) -> Result<(Scope<'_>, String), Failure> {
         | Target::Capabilities
         | Target::Type(_)
         | Target::TypeSearch(_)
-        | Target::Compartment(..) => Err(Failure::method(target.allow())),
+        | Target::Compartment(..)
+        | Target::Operation(..) => Err(Failure::method(target.allow())),
         Target::Instance(..) | Target::Version(..) => Err(Failure::method(target.allow())),
     }
 }

@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::http::answer::Answer;
 use crate::http::failure::Failure;
 use crate::http::request::Request;
+use crate::operations;
 use ::search::key::resource_key;
 use ::search::sql::Sql;
 use access::{Grant, Interaction};
@@ -41,6 +42,7 @@ pub async fn look(
     match request.interaction {
         Interaction::Read => read::look(reader, grant, request).await,
         Interaction::Vread => vread::look(reader, grant, request).await,
+        Interaction::Operation => operations::look(app, reader, grant, request).await,
         Interaction::Search | Interaction::SearchSystem => {
             search::look(app, reader, grant, request).await
         }
@@ -115,10 +117,10 @@ impl Reader<'_> {
         }
     }
 
-    pub async fn snapshot(&mut self) -> Result<String, Error> {
+    pub async fn find_of_any(&mut self, sql: &Sql) -> Result<Sealed<Matches>, Error> {
         match self {
-            Reader::Store(store) => store.snapshot().await,
-            Reader::Transaction(transaction) => transaction.snapshot().await,
+            Reader::Store(store) => store.find_of_any(sql).await,
+            Reader::Transaction(transaction) => transaction.find_of_any(sql).await,
         }
     }
 
@@ -140,6 +142,7 @@ pub fn record(grant: &Grant, request: &Request, status: u16, patients: Vec<i64>)
             (None, None)
         }
         Target::Compartment(..) => (None, None),
+        Target::Operation(_, _, id) => (id.clone(), None),
         Target::Type(_) | Target::TypeSearch(_) | Target::TypeHistory(_) => (None, None),
     };
     Record {

@@ -3,7 +3,7 @@
 mod cursor;
 mod include;
 mod walk;
-mod wanted;
+pub mod wanted;
 
 use super::change::Criteria;
 use super::look::{Looked, Reader, patients, record, status};
@@ -36,14 +36,25 @@ pub async fn look(
     request: &Request,
 ) -> Result<Looked, Failure> {
     let wanted = Wanted::parse(app, request)?;
+    find(app, reader, grant, request, &wanted).await
+}
+
+/// Finds what is wanted, page by page.
+pub async fn find(
+    app: &App,
+    reader: &mut Reader<'_>,
+    grant: &Grant,
+    request: &Request,
+    wanted: &Wanted,
+) -> Result<Looked, Failure> {
     let plans = plans(&wanted.queries, grant)?;
     let cursor = wanted.cursor(app, grant, request)?;
     let total = match wanted.has_total {
         true => Some(count(reader, &plans).await?),
         false => None,
     };
-    let page = walk::page(app, reader, &plans, &wanted, cursor.as_ref()).await?;
-    let included = include::load(app, reader, grant, &wanted, &page.matches).await?;
+    let page = walk::page(app, reader, &plans, wanted, cursor.as_ref()).await?;
+    let included = include::load(app, reader, grant, wanted, &page.matches).await?;
     let touched = {
         let of_matches =
             page.matches.describe(|matches| patients(matches.iter().map(|found| &found.version)));
@@ -59,7 +70,7 @@ pub async fn look(
     let Included { found, is_cut } = included;
     let links = Links { place, next, included: cursor.map_or(0, |cursor| cursor.included), is_cut };
     let answer = matches.zip(found).zip(total).map(|((matches, included), total)| {
-        answer(app, grant, request, &wanted, &links, &matches, &included, total)
+        answer(app, grant, request, wanted, &links, &matches, &included, total)
     });
     let mut record = record(grant, request, answer.describe(status), touched);
     record.query = Some(wanted.canonical());
@@ -187,7 +198,7 @@ fn told(wanted: &Wanted, is_cut: bool) -> Option<Vec<u8>> {
     (!issues.is_empty()).then(|| fhir::json::write(&outcome::resource(&issues)))
 }
 
-fn context(app: &App, unknown: Unknown) -> Context<'_> {
+pub fn context(app: &App, unknown: Unknown) -> Context<'_> {
     Context {
         base_url: &app.settings.service.base_url,
         time_zone: &app.settings.service.time_zone,

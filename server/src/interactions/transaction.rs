@@ -144,6 +144,7 @@ fn add(app: &App, work: &mut Work<'_>, parsed: Parsed, index: usize) -> Result<(
         | Interaction::Vread
         | Interaction::Search
         | Interaction::SearchSystem
+        | Interaction::Operation
         | Interaction::HistoryInstance
         | Interaction::HistoryType
         | Interaction::HistorySystem => {

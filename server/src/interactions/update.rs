@@ -58,6 +58,7 @@ pub fn place(app: &App, request: &Request, table: &'static Table) -> Result<Plac
         Target::Base
         | Target::SystemSearch
         | Target::Compartment(..)
+        | Target::Operation(..)
         | Target::Capabilities
         | Target::SystemHistory
         | Target::TypeSearch(_) => Err(Failure::method(request.target.allow())),

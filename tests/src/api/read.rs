@@ -91,7 +91,7 @@ async fn an_address_that_is_nothing_says_so() {
     let server = TestServer::start().await;
     server.get("Patient/a_b").await.refused(400, "not an id");
     server.get("Organization/1/Observation").await.refused(404, "compartment");
-    server.get("Patient/1/$everything").await.refused(404, "$everything");
+    server.get("Patient/1/$nothing").await.refused(404, "$nothing");
     server.get("Patient/%E7%8E").await.refused(400, "percent-encoding");
     server.get("Patient/1?x=1").await.refused(400, "unknown parameter `x`");
     server.get_outside("elsewhere").await.refused(404, "under /fhir");

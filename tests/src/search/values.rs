@@ -117,7 +117,10 @@ async fn quantities_are_compared_in_canonical_units() {
     check(&server, "RiskAssessment?probability=gt0.2&probability=lt0.3", &["risk"]).await;
     check(&server, "RiskAssessment?probability=ap0.24", &["risk"]).await;
     check(&server, "RiskAssessment?probability=le0.2", &[]).await;
-    server.get("RiskAssessment?probability=many").await.refused(400, "does not begin with a prefix");
+    server
+        .get("RiskAssessment?probability=many")
+        .await
+        .refused(400, "does not begin with a prefix");
     server.get("Observation?value-quantity=5|mg").await.refused(400, "a quantity is");
     server.get("Observation?code-value-quantity=5").await.refused(400, "with a `$` between");
 }

@@ -26,7 +26,7 @@ pub(super) fn as_filter(condition: &Condition, at: At) -> Sql {
             at.column(".id || '' = ANY(").bind(Bind::TextArray(ids.clone())).then(")")
         }
         Condition::Versions(ranges) => Sql::any(
-            ranges.iter().map(|range| between(at.column(".version_key + 0"), range)).collect(),
+            ranges.iter().map(|range| between(at.column(".version_key - 0"), range)).collect(),
         ),
         Condition::Keys { patients, tokens, filters } => {
             let mut any = Vec::new();
@@ -58,7 +58,7 @@ pub(super) fn as_filter(condition: &Condition, at: At) -> Sql {
         }
         Condition::Actors(keys) => Sql::any(of_filters(keys, at).into_iter().collect()),
         Condition::Date(spans) => {
-            spans_of(spans, &|| at.column(".date_low + 0"), &|| at.column(".date_high + 0"))
+            spans_of(spans, &|| at.column(".date_low - 0"), &|| at.column(".date_high - 0"))
         }
         Condition::Quantity { column, scale, spans } => {
             Sql::all(vec![has_filter(*scale, at), quantity(*column, spans, at)])

@@ -95,7 +95,7 @@ pub(super) fn keys_of(plan: &Plan, at: At, expression: &Sql) -> Sql {
 fn conditions(plan: &Plan, at: At) -> (Vec<Vec<Sql>>, bool) {
     match &plan.lead {
         Lead::Walk => (vec![Vec::new()], true),
-        Lead::Dates => (dated(plan, vec![Vec::new()], &|| at.column(".date_low"), at), true),
+        Lead::Dates => (dated(plan, vec![Vec::new()], &|| at.column(".date_low + 0"), at), true),
         Lead::Patient(key) => (vec![vec![at.column(".patient = ").bind(Bind::Int8(*key))]], true),
         Lead::Code(code) => (dated(plan, of_code(*code, at), &|| at.column(".date_low"), at), true),
         Lead::Measured { code, scale, spans } => {
@@ -168,11 +168,10 @@ fn dated(plan: &Plan, leaves: Vec<Vec<Sql>>, low: &dyn Fn() -> Sql, at: At) -> V
             has_wide |= spans.iter().any(Span::has_wide);
         }
     }
-    let mut until = Vec::new();
+    let mut since = Vec::new();
     if to != i64::MAX {
-        until.push(low().then(" <= ").bind(Bind::Int8(to)));
+        since.push(low().then(" <= ").bind(Bind::Int8(to)));
     }
-    let mut since = until.clone();
     if from != i64::MIN {
         since.push(low().then(" >= ").bind(Bind::Int8(from)));
     }
@@ -184,8 +183,11 @@ fn dated(plan: &Plan, leaves: Vec<Vec<Sql>>, low: &dyn Fn() -> Sql, at: At) -> V
             let width = at.column(".date_high - ").append(at.column(".date_low"));
             let mut short = with(&since);
             short.push(width.clone().then(" <= 90000000000"));
-            let mut long = with(&until);
+            let mut long = leaf.clone();
             long.push(width.then(" > 90000000000"));
+            if to != i64::MAX {
+                long.push(at.column(".date_low <= ").bind(Bind::Int8(to)));
+            }
             all.extend([short, long]);
         } else {
             all.push(with(&since));
@@ -227,13 +229,13 @@ fn leading(condition: &Condition, at: At) -> Vec<Sql> {
             leaves.into_iter().map(exactly).collect()
         }
         Condition::Actors(keys) => vec![
-            at.column(".key IN (SELECT ")
+            at.column(".key = ANY(ARRAY(SELECT ")
                 .append(at.of_entry(".resource_key FROM reference_entry AS "))
                 .then(at.entry())
                 .then(" WHERE ")
                 .append(at.of_entry(".target_key = ANY("))
                 .bind(Bind::Int8Array(keys.clone()))
-                .then("))"),
+                .then(")))"),
         ],
         Condition::Strings { parameter, texts } => {
             let each = texts.iter().map(|text| {
@@ -276,13 +278,13 @@ fn leading(condition: &Condition, at: At) -> Vec<Sql> {
                 Via::Patient => at.column(".patient = ANY(ARRAY(").append(found).then("))"),
                 Via::Tokens { .. } => at.column(".tokens && ARRAY(").append(found).then(")"),
                 Via::Actors { .. } => at
-                    .column(".key IN (SELECT ")
+                    .column(".key = ANY(ARRAY(SELECT ")
                     .append(at.of_entry(".resource_key FROM reference_entry AS "))
                     .then(at.entry())
                     .then(" WHERE ")
                     .append(at.of_entry(".target_key = ANY(ARRAY("))
                     .append(found)
-                    .then(")))"),
+                    .then("))))"),
             }]
         }
         Condition::Referred { via, plan } => {
@@ -310,5 +312,5 @@ fn entries(table: &'static str, at: At) -> Sql {
 }
 
 fn one_of(selects: Vec<Sql>, at: At) -> Sql {
-    at.column(".key IN (").append(Sql::joined(selects, " UNION ALL ")).then(")")
+    at.column(".key = ANY(ARRAY(").append(Sql::joined(selects, " UNION ALL ")).then("))")
 }

@@ -10,7 +10,7 @@ use crate::http::failure::Failure;
 use crate::interactions::look::Reader;
 use ::search::key::version_key_at;
 use ::search::plan::{Order, Plan};
-use ::search::render::{Part, Pinned, Window, page as statement};
+use ::search::render::{Part, Pinned, Window, page as statement, pages};
 use ::search::results::{Sort, SortKey, SortValue, compare, sort_values};
 use fhir::outcome::Code;
 use std::cmp::Ordering;
@@ -49,8 +49,6 @@ pub(super) async fn page(
     };
     let (place, pinned) = match cursor {
         Some(cursor) => (cursor.place.clone(), cursor.pinned.clone()),
-        // Several statements see what one of them could see.
-        None if plans.len() > 1 && wanted.count > 0 => (first, Some(pin(reader.snapshot().await?))),
         None => (first, None),
     };
     let mut walk = Walk {
@@ -168,30 +166,15 @@ impl Walk<'_> {
         order: Order,
         limit: u32,
     ) -> Result<Sealed<Vec<Match>>, Failure> {
-        let mut all: Sealed<Vec<Match>> = Sealed::none();
-        for plan in self.plans {
-            let window = Window { order, part: part.clone(), pinned: self.pinned.clone(), limit };
-            let found = reader.find(plan.table(), &statement(plan, &window)).await?;
-            if self.pinned.is_none() {
-                self.pinned = found.describe(|found| found.snapshot.clone()).map(pin);
-            }
-            all = all.append(found.map(|Matches { matches, .. }| matches));
+        let window = Window { order, part: part.clone(), pinned: self.pinned.clone(), limit };
+        let found = match self.plans {
+            [plan] => reader.find(plan.table(), &statement(plan, &window)).await?,
+            plans => reader.find_of_any(&pages(plans, &window)).await?,
+        };
+        if self.pinned.is_none() {
+            self.pinned = found.describe(|found| found.snapshot.clone()).map(pin);
         }
-        if self.plans.len() > 1 {
-            let is_descending = matches!(
-                (order, part),
-                (Order::Version { descending: true }, Part::Ordered { .. })
-            );
-            all = all.map(|mut matches| {
-                matches.sort_by_key(|found| found.version.version_key);
-                if is_descending {
-                    matches.reverse();
-                }
-                matches.truncate(limit as usize);
-                matches
-            });
-        }
-        Ok(all)
+        Ok(found.map(|Matches { matches, .. }| matches))
     }
 
     /// All matches, put in order by their values.

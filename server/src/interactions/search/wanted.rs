@@ -14,7 +14,7 @@ use ::search::results::{Include, Sort};
 use access::Grant;
 use fhir::definitions::r4;
 use fhir::summary::Subset;
-use schema::resource::{TABLES, find};
+use schema::resource::{TABLES, Table, find};
 
 /// Parameters about the answer, which are no criteria.
 const OWN: [&str; 9] = [
@@ -30,7 +30,20 @@ const OWN: [&str; 9] = [
 ];
 const INCLUDES_MAX: usize = 32;
 
-pub(super) struct Wanted {
+/// What a record refers to and does not contain: who treated the patient, where, with what.
+const SUPPORTING: [&str; 9] = [
+    "Device",
+    "HealthcareService",
+    "Location",
+    "Medication",
+    "Organization",
+    "Practitioner",
+    "PractitionerRole",
+    "Substance",
+    "Endpoint",
+];
+
+pub struct Wanted {
     /// One a type.
     pub(super) queries: Vec<Query>,
     /// Parameters that no type knows.
@@ -49,7 +62,15 @@ pub(super) struct Wanted {
 enum Place {
     System,
     Type(&'static str),
-    Compartment { compartment: String, types: String },
+    Compartment {
+        compartment: String,
+        types: String,
+    },
+    /// With what it was asked, as it was understood.
+    Operation {
+        path: String,
+        parameters: String,
+    },
 }
 
 impl Wanted {
@@ -99,6 +120,57 @@ impl Wanted {
         })
     }
 
+    /// All that is in the compartment of a resource, with what it refers to (`$everything`).
+    pub fn everything(
+        app: &App,
+        request: &Request,
+        table: &'static Table,
+        id: &str,
+    ) -> Result<Wanted, Failure> {
+        let context = context(app, Unknown::Refuse);
+        let mut kinds: Vec<&'static str> = TABLES.iter().map(|table| table.resource).collect();
+        if let Some(asked) = request.parameter("_type") {
+            kinds = chosen(asked, &kinds)?;
+        }
+        let mut pairs = Vec::new();
+        if let Some(since) = request.parameter("_since") {
+            pairs.push(("_lastUpdated".to_owned(), format!("ge{since}")));
+        }
+        let (start, end) = (request.parameter("start"), request.parameter("end"));
+        let mut queries = Vec::new();
+        for kind in kinds {
+            let query = Query::parse(kind, &pairs, &context)?.during(start, end, &context)?;
+            queries.extend(query.within(table.resource, id).ok());
+        }
+        if queries.is_empty() {
+            return Err(Failure::bad_request(format!(
+                "_type has nothing that belongs to a {}",
+                table.resource
+            )));
+        }
+        let includes = queries.iter().map(|query| {
+            Ok(Include::parse(&format!("{}:*", query.resource), false, false, query.resource)?
+                .to_others(&SUPPORTING))
+        });
+        let told = ["start", "end", "_since", "_type"];
+        let told = request.query.iter().filter(|(name, _)| told.contains(&name.as_str()));
+        let told: Vec<String> =
+            told.map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        Ok(Wanted {
+            includes: includes.collect::<Result<_, Failure>>()?,
+            queries,
+            ignored: Vec::new(),
+            sort: None,
+            count: count(app, request)?,
+            has_total: false,
+            subset: subset(request)?,
+            place: Place::Operation {
+                path: format!("/{}/{id}/$everything", table.resource),
+                parameters: told.join("&"),
+            },
+        })
+    }
+
     pub(super) fn cursor(
         &self,
         app: &App,
@@ -115,11 +187,15 @@ impl Wanted {
             Place::System => String::new(),
             Place::Type(kind) => format!("/{kind}"),
             Place::Compartment { compartment, types } => format!("/{compartment}/{types}"),
+            Place::Operation { path, .. } => path.clone(),
         }
     }
 
     /// Which resources are searched for, and in which order, as it was understood.
     pub(super) fn canonical(&self) -> String {
+        if let Place::Operation { parameters, .. } = &self.place {
+            return parameters.clone();
+        }
         let mut parts: Vec<String> =
             self.queries.first().map(Query::canonical).into_iter().collect();
         if let Place::System = self.place
@@ -178,7 +254,14 @@ fn place(request: &Request) -> Result<(Place, Vec<&'static str>), Failure> {
             None => (Place::System, all()),
         },
     };
-    let Some(asked) = request.parameter("_type") else { return Ok((place, kinds)) };
+    match request.parameter("_type") {
+        None => Ok((place, kinds)),
+        Some(asked) => Ok((place, chosen(asked, &kinds)?)),
+    }
+}
+
+/// The types of `_type`.
+fn chosen(asked: &str, kinds: &[&'static str]) -> Result<Vec<&'static str>, Failure> {
     let mut chosen = Vec::new();
     for name in asked.split(',') {
         let kind = r4().resource(name).and_then(|kind| find(kind.name)).map(|table| table.resource);
@@ -190,7 +273,7 @@ fn place(request: &Request) -> Result<(Place, Vec<&'static str>), Failure> {
             chosen.push(kind);
         }
     }
-    Ok((place, chosen))
+    Ok(chosen)
 }
 
 fn queries(
