@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod chinese;
 pub mod date;
 mod error;
 pub mod extract;
