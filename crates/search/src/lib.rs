@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod chinese;
 mod compare;
 mod condition;
 pub mod date;

@@ -200,3 +200,44 @@ async fn places_are_found_by_their_distance() {
     check(&server, "Location?near:missing=true", &[]).await;
     server.get("Location?near=here").await.refused(400, "latitude|longitude");
 }
+
+#[tokio::test]
+async fn chinese_names_are_found_as_people_write_them() {
+    let patient = |id: &str, text: &str, family: &str, given: &str| {
+        let name = json!([{ "text": text, "family": family, "given": [given] }]);
+        json!({ "resourceType": "Patient", "id": id, "name": name })
+    };
+    let server = server(&[
+        patient("wang", "王小明", "王", "小明"),
+        patient("chen", "陳麗華", "陳", "麗華"),
+        patient("shan", "单田芳", "单", "田芳"),
+        patient("latin", "Wang Xiaoming", "Wang", "Xiaoming"),
+        patient("lv", "吕布", "吕", "布"),
+    ])
+    .await;
+    for (name, expected) in [
+        ("王小明", &["wang"][..]),
+        ("小明", &["wang"]),
+        ("wangxiaoming", &["latin", "wang"]),
+        ("wang xiaoming", &["latin", "wang"]),
+        ("ｗａｎｇｘｉａｏ", &["latin", "wang"]),
+        ("wxm", &["wang"]),
+        ("陈丽华", &["chen"]),
+        ("陳麗華", &["chen"]),
+        ("chenlihua", &["chen"]),
+        ("shantianfang", &["shan"]),
+        ("dantianfang", &["shan"]),
+        ("lvbu", &["lv"]),
+        ("lubu", &["lv"]),
+        ("zhang", &[]),
+    ] {
+        check(&server, &format!("Patient?name={name}"), expected).await;
+    }
+    check(&server, "Patient?name:exact=陳麗華", &["chen"]).await;
+    check(&server, "Patient?name:exact=陈丽华", &[]).await;
+    check(&server, "Patient?name:contains=ming", &["latin", "wang"]).await;
+    let sorted = server.get("Patient?_sort=name").await.expect(200).ids();
+    assert_eq!(sorted.first().map(String::as_str), Some("chen"), "{sorted:?}");
+    let sorted = server.get("Patient?_sort=family&_id=chen,lv,shan,wang").await.expect(200).ids();
+    assert_eq!(sorted, ["chen", "lv", "shan", "wang"]);
+}

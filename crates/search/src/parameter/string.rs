@@ -1,11 +1,13 @@
 //! String parameters: a value that starts with the text, whatever its case, accents, punctuation and white space
 //! (search.html#string).
 
+use crate::chinese;
 use crate::error::Error;
 use crate::key::hash;
 use crate::program::End;
 use crate::query::text::unescape;
 use serde_json::Value;
+use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization;
 
 /// The types it reads.
@@ -34,7 +36,7 @@ pub(crate) fn each<'a>(value: &'a Value, end: &End, mut visit: impl FnMut(&'a st
 }
 
 /// Lower case, without accents, punctuation and superfluous white space; compatibility forms such as full width as the plain
-/// ones. Control characters are dropped, so the text fits into PostgreSQL.
+/// ones, traditional characters as simplified ones. Control characters are dropped, so the text fits into PostgreSQL.
 pub(crate) fn normalise(text: &str) -> String {
     Normalised::new(text).text
 }
@@ -58,6 +60,9 @@ impl Normalised {
         } else {
             let letters = text.nfkd().filter(|character| !is_dropped(*character));
             out.extend(letters.flat_map(char::to_lowercase).nfc());
+            if let Cow::Owned(simplified) = chinese::fold(&out.text) {
+                out.text = simplified;
+            }
         }
         out
     }
@@ -128,17 +133,37 @@ pub(crate) fn exact(text: &str) -> i64 {
 /// Of a spelling that nobody wrote.
 pub(crate) const NOT_WRITTEN: i64 = 0;
 
-/// What a text is stored as: as it is written, and a name as it is spelt otherwise.
-pub(crate) fn spellings(text: &str, _is_name: bool, mut visit: impl FnMut(String, i64)) {
+/// What a text is stored as: as it is written, and a name as it may be spelt otherwise: without spaces, in pinyin, by initials.
+pub(crate) fn spellings(text: &str, is_name: bool, mut visit: impl FnMut(String, i64)) {
     let plain = normalise(text);
-    if !plain.is_empty() {
-        visit(plain, exact(text));
+    if plain.is_empty() {
+        return;
     }
+    if is_name {
+        for other in unspaced(&plain).into_iter().chain(latin(&plain)) {
+            visit(other, NOT_WRITTEN);
+        }
+    }
+    visit(plain, exact(text));
 }
 
-/// What puts texts in order.
+fn unspaced(text: &str) -> Option<String> {
+    text.contains(' ').then(|| text.replace(' ', ""))
+}
+
+fn latin(text: &str) -> Vec<String> {
+    if !chinese::has_han(text) {
+        return Vec::new();
+    }
+    let mut spellings = chinese::readings(text);
+    spellings.extend(chinese::initials(text));
+    spellings
+}
+
+/// What puts texts in order: Chinese ones by pinyin.
 pub(crate) fn sort_key(text: &str) -> String {
-    normalise(text)
+    let plain = normalise(text);
+    if chinese::has_han(&plain) { chinese::sort_key(&plain) } else { plain }
 }
 
 /// How a text is compared with what is wanted.
@@ -160,14 +185,23 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    pub(crate) fn parse(text: &str, parameter: &str, how: How) -> Result<Wanted, Error> {
+    /// One or more, of which one has to match: a name is also asked for without its spaces.
+    pub(crate) fn parse(
+        text: &str,
+        parameter: &str,
+        how: How,
+        is_name: bool,
+    ) -> Result<Vec<Wanted>, Error> {
         match how {
             How::Starts | How::Contains => {
-                Ok(Wanted { how, text: parse(text, parameter)?, exact: NOT_WRITTEN })
+                let text = parse(text, parameter)?;
+                let unspaced = if is_name { unspaced(&text) } else { None };
+                let texts = [Some(text), unspaced].into_iter().flatten();
+                Ok(texts.map(|text| Wanted { how, text, exact: NOT_WRITTEN }).collect())
             }
             How::Exact => {
                 let text = unescape(text, parameter)?;
-                Ok(Wanted { how, exact: exact(&text), text: normalise(&text) })
+                Ok(vec![Wanted { how, exact: exact(&text), text: normalise(&text) }])
             }
         }
     }

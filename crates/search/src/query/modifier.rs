@@ -136,7 +136,8 @@ pub(super) fn wanted(
                 Modifier::Contains => How::Contains,
                 _ => How::Starts,
             };
-            Wanted::Strings(each(values, |value| string::Wanted::parse(value, code, how))?)
+            let is_name = parameter.is_name();
+            Wanted::Strings(all(values, |value| string::Wanted::parse(value, code, how, is_name))?)
         }
         Rule::Date => Wanted::Dates(all(values, |value| date::parse(value, code, context))?),
         Rule::Number => Wanted::Numbers(all(values, |value| number::parse(value, code))?),
