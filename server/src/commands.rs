@@ -6,12 +6,12 @@ pub mod migrate;
 pub mod serve;
 pub mod settings;
 
-use crate::settings::{LogFormat, Settings, Source};
+use crate::settings::{Settings, Source};
+use crate::telemetry::{Exporting, begin};
 use anyhow::{Context, Result};
 use embedded::Cluster;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use tracing_subscriber::EnvFilter;
 
 /// Where the database is, for every command that needs one.
 #[derive(clap::Args, Debug)]
@@ -24,6 +24,7 @@ pub struct Database {
 /// Settings, and the private PostgreSQL that lives as long as this does.
 pub struct Prepared {
     pub settings: Settings,
+    _exporting: Exporting,
     _cluster: Option<Cluster>,
 }
 
@@ -33,29 +34,14 @@ pub fn prepare(config: Option<&Path>, database: &Database) -> Result<Prepared> {
     // The database's address is not known yet when a private PostgreSQL is asked for; everything else can be checked first.
     let pending = database.embedded_db.as_ref().map(|_| String::new());
     let checked = Settings::read(&source, pending)?;
-    log(&checked)?;
+    let exporting = begin(&checked)?;
     let Some(directory) = &database.embedded_db else {
-        return Ok(Prepared { settings: checked, _cluster: None });
+        return Ok(Prepared { settings: checked, _exporting: exporting, _cluster: None });
     };
     let cluster = Cluster::start(directory)
         .with_context(|| format!("no private PostgreSQL in {}", directory.display()))?;
     let settings = Settings::read(&source, Some(cluster.url().to_owned()))?;
-    Ok(Prepared { settings, _cluster: Some(cluster) })
-}
-
-fn log(settings: &Settings) -> Result<()> {
-    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let filter = EnvFilter::try_new(&settings.service.log)
-        .context("BUND_LOG is not a filter such as `info` or `warn,store=debug`")?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(is_terminal)
-        .with_writer(std::io::stderr);
-    match settings.service.log_format {
-        LogFormat::Text => builder.init(),
-        LogFormat::Json => builder.json().init(),
-    }
-    Ok(())
+    Ok(Prepared { settings, _exporting: exporting, _cluster: Some(cluster) })
 }
 
 /// A runtime for commands that are not the HTTP server.

@@ -8,3 +8,4 @@ pub mod operations;
 pub mod routes;
 pub mod serve;
 pub mod settings;
+pub mod telemetry;

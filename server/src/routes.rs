@@ -5,6 +5,7 @@
 //! | `/fhir/…` | the FHIR API |
 //! | `/livez` | the process runs; never asks the database |
 //! | `/readyz` | the database answers, has our schema, and we are not draining |
+//! | `/metrics` | figures for Prometheus |
 
 use crate::app::App;
 use crate::http::answer::failure_response;
@@ -16,20 +17,24 @@ use crate::http::preferences::Preferences;
 use crate::http::request::{Headers, Presentation, Request, decode, parse_query};
 use crate::http::target::{Method, Target};
 use crate::interactions::perform;
+use crate::telemetry::{metrics, trace};
 use access::Interaction;
-use actix_web::body::{BoxBody, MessageBody};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderName, HeaderValue};
 use actix_web::web::{self, Bytes, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use fhir::outcome::Code;
 use futures_util::StreamExt;
+use std::time::Instant;
 use tracing::Instrument;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use uuid::Uuid;
 
 pub fn configure(routes: &mut ServiceConfig) {
     routes
         .route("/livez", web::get().to(alive))
         .route("/readyz", web::get().to(ready))
+        .route("/metrics", web::get().to(figures))
         .route("/fhir", web::to(fhir))
         .route("/fhir/{path:.*}", web::to(fhir))
         .default_service(web::to(nowhere));
@@ -57,6 +62,15 @@ async fn ready(app: Data<App>) -> HttpResponse {
         .body(format!("not ready: {reason}\n"))
 }
 
+async fn figures(app: Data<App>) -> HttpResponse {
+    match metrics::page(&app).await {
+        Some(page) => {
+            HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(page)
+        }
+        None => HttpResponse::ServiceUnavailable().body("no figures are kept\n"),
+    }
+}
+
 async fn nowhere() -> HttpResponse {
     let presentation = Presentation { format: Format::Json, pretty: false };
     let failure = Failure::new(404, Code::NotFound, "nothing is here; the FHIR API is under /fhir");
@@ -64,19 +78,56 @@ async fn nowhere() -> HttpResponse {
 }
 
 async fn fhir(app: Data<App>, http: HttpRequest, payload: Payload) -> HttpResponse {
+    let began = Instant::now();
+    let _in_progress = metrics::InProgress::begin();
     let id = Uuid::now_v7();
-    let span = tracing::info_span!("request", request = %id, method = %http.method());
-    let mut response = answer(&app, &http, payload, id).instrument(span).await;
-    let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
-        headers.insert(HeaderName::from_static("x-request-id"), value);
+    let shown = trace::request_id(&http).unwrap_or_else(|| id.to_string());
+    let span = tracing::info_span!("request", request = %shown, trace = tracing::field::Empty);
+    if let Some(parent) = trace::parent(&http) {
+        span.record("trace", tracing::field::display(parent.trace_id()));
+        // Fails only where no trace is kept.
+        let _ = span.set_parent(trace::within(parent));
     }
-    // Health data is nobody's cache's business.
-    headers.insert(HeaderName::from_static("cache-control"), HeaderValue::from_static("no-store"));
-    if http.headers().contains_key(ACCEPT_ENCODING) {
-        compress_only_large(&mut response);
-    }
-    response
+    let work = async {
+        let (target, interaction) = addressed(&http);
+        let mut response = answer(&app, &http, payload, id).await;
+        let headers = response.headers_mut();
+        if let Ok(value) = HeaderValue::from_str(&shown) {
+            headers.insert(HeaderName::from_static("x-request-id"), value);
+        }
+        // Health data is nobody's cache's business.
+        let no_store = HeaderValue::from_static("no-store");
+        headers.insert(HeaderName::from_static("cache-control"), no_store);
+        if http.headers().contains_key(ACCEPT_ENCODING) {
+            compress_only_large(&mut response);
+        }
+        let bytes = match response.body().size() {
+            BodySize::Sized(bytes) => bytes,
+            BodySize::None | BodySize::Stream => 0,
+        };
+        let (status, took) = (response.status().as_u16(), began.elapsed());
+        metrics::answered(interaction, target, status, bytes, took);
+        tracing::info!(
+            method = %http.method(),
+            interaction = interaction.map_or("none", Interaction::code),
+            resource = target.unwrap_or("none"),
+            status,
+            duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            "answered"
+        );
+        response
+    };
+    work.instrument(span).await
+}
+
+/// The type and the interaction that a request is about, as far as its address says.
+fn addressed(http: &HttpRequest) -> (Option<&'static str>, Option<Interaction>) {
+    let path = http.path().strip_prefix("/fhir").unwrap_or_default();
+    let target = decode(path.trim_start_matches('/'), false).and_then(|path| Target::parse(&path));
+    let Ok(target) = target else { return (None, None) };
+    let interaction =
+        Method::parse(http.method().as_str()).and_then(|method| target.interaction(method).ok());
+    (target.table().map(|table| table.resource), interaction)
 }
 
 /// Compressing a small body costs more than the whole request: the middleware leaves alone what says it is encoded already.
@@ -84,9 +135,9 @@ fn compress_only_large(response: &mut HttpResponse<BoxBody>) {
     const WORTHWHILE_BYTES: u64 = 8 << 10;
     let size = response.body().size();
     let is_small = match size {
-        actix_web::body::BodySize::Sized(size) => size < WORTHWHILE_BYTES,
-        actix_web::body::BodySize::None => true,
-        actix_web::body::BodySize::Stream => false,
+        BodySize::Sized(size) => size < WORTHWHILE_BYTES,
+        BodySize::None => true,
+        BodySize::Stream => false,
     };
     if is_small {
         response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("identity"));
@@ -122,8 +173,6 @@ async fn answer(app: &App, http: &HttpRequest, payload: Payload, id: Uuid) -> Ht
 fn refuse(failure: &Failure, presentation: Presentation) -> HttpResponse {
     if failure.is_ours() {
         tracing::error!(status = failure.status, "request failed");
-    } else {
-        tracing::info!(status = failure.status, "request refused");
     }
     failure_response(failure, presentation)
 }
@@ -201,6 +250,7 @@ fn form(http: &HttpRequest, bytes: &Bytes) -> Result<Vec<(String, String)>, Fail
 }
 
 /// A large body is parsed off the threads that serve requests.
+#[tracing::instrument(level = "debug", skip_all)]
 async fn parse(app: &App, format: BodyFormat, bytes: Bytes) -> Result<body::Body, Failure> {
     if bytes.len() <= SMALL_BYTES_MAX {
         return body::parse(format, &bytes, &app.settings.limits);

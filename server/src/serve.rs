@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::routes::configure;
+use crate::telemetry::metrics;
 use actix_web::dev::Server;
 use actix_web::middleware::Compress;
 use actix_web::web::Data;
@@ -26,6 +27,7 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener> {
 
 /// The server, to be awaited; its handle stops it.
 pub fn start(app: App, listener: TcpListener) -> Result<Server> {
+    metrics::begin();
     let service = app.settings.service.clone();
     let app = Data::new(app);
     let server = HttpServer::new(move || {

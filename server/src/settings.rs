@@ -4,10 +4,12 @@ mod database;
 mod limits;
 mod service;
 mod source;
+mod telemetry;
 
 pub use limits::Limits;
 pub use service::{ConditionalDelete, LogFormat, Service};
 pub use source::{Error, NAMES, Name, Source};
+pub use telemetry::Telemetry;
 
 use store::pool;
 
@@ -17,6 +19,7 @@ pub struct Settings {
     pub database: pool::Settings,
     pub service: Service,
     pub limits: Limits,
+    pub telemetry: Telemetry,
 }
 
 impl Settings {
@@ -26,6 +29,7 @@ impl Settings {
             database: database::read(source, database_url)?,
             service: service::read(source)?,
             limits: limits::read(source)?,
+            telemetry: telemetry::read(source)?,
         })
     }
 }

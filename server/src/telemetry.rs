@@ -33,7 +33,9 @@ impl Drop for Exporting {
 pub fn begin(settings: &Settings) -> Result<Exporting> {
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let filter = EnvFilter::try_new(&settings.service.log)
-        .context("BUND_LOG is not a filter such as `info` or `warn,store=debug`")?;
+        .context("BUND_LOG is not a filter such as `info` or `warn,store=debug`")?
+        // It logs the parameters of statements, which are patients' data.
+        .add_directive("tokio_postgres=warn".parse()?);
     let log = fmt::layer().with_ansi(is_terminal).with_writer(std::io::stderr);
     let log = match settings.service.log_format {
         LogFormat::Text => log.with_filter(filter).boxed(),

@@ -22,11 +22,17 @@ fn refused(output: &Output, reason: &str) {
 
 /// Serves on a free port; the address it prints.
 fn serve(database_url: &str) -> (Child, String) {
+    serve_with(database_url, &[], Stdio::null())
+}
+
+fn serve_with(database_url: &str, variables: &[(&str, &str)], log: Stdio) -> (Child, String) {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut child = bund()
         .args(["serve", "--insecure-no-auth", "--listen", &format!("127.0.0.1:{port}")])
         .env("BUND_DATABASE_URL", database_url)
+        .envs(variables.iter().copied())
         .stdout(Stdio::piped())
+        .stderr(log)
         .spawn()
         .unwrap();
     let mut line = String::new();
@@ -54,6 +60,10 @@ fn mistakes_are_named_before_anything_is_done() {
     let everywhere = ["serve", "--insecure-no-auth", "--listen", "0.0.0.0:0"];
     refused(&run(&everywhere, &[database]), "only on a loopback address");
     refused(&run(&["migrate"], &[database]), "not available");
+    let collector = ("BUND_OTLP_ENDPOINT", "https://collector");
+    refused(&run(&["migrate"], &[database, collector]), "BUND_OTLP_ENDPOINT");
+    let ratio = ("BUND_OTLP_SAMPLE_RATIO", "2");
+    refused(&run(&["migrate"], &[database, ratio]), "BUND_OTLP_SAMPLE_RATIO");
     let number = ("BUND_PAGE_SIZE_MAX", "many");
     refused(&run(&["migrate"], &[database, number]), "BUND_PAGE_SIZE_MAX");
     let zone = ("BUND_TIME_ZONE", "Shanghai");
@@ -282,4 +292,152 @@ fn what_is_refused_stands_in_the_report() {
     assert!(lines.iter().all(|line| line["file"] == *file), "{text}");
     assert_eq!(lines[1]["issues"][0]["expression"][0], "Patient.gender");
     assert_eq!(lines[2]["issues"][0]["expression"][0], "Bundle.entry[1].resource");
+}
+
+fn send(address: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn terminate(child: &Child) {
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+}
+
+fn migrated() -> Cluster {
+    let cluster = Cluster::temporary(Durability::None).unwrap();
+    let output = bund().arg("migrate").env("BUND_DATABASE_URL", cluster.url()).output().unwrap();
+    assert!(output.status.success());
+    cluster
+}
+
+#[test]
+fn logs_and_metrics_tell_what_happened_and_to_nobody_whom() {
+    let cluster = migrated();
+    let variables = [("BUND_LOG", "debug,h2=info,hyper=info"), ("BUND_LOG_FORMAT", "json")];
+    let (mut child, address) = serve_with(&cluster.url(), &variables, Stdio::piped());
+    let patient = r#"{"resourceType":"Patient","name":[{"family":"Marked"}]}"#;
+    let post = |body: &str| {
+        format!(
+            "POST /fhir/Patient HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Request-Id: visit-7\r\n\
+             traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\
+             Content-Type: application/fhir+json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let created = send(&address, &post(patient));
+    assert!(created.starts_with("HTTP/1.1 201") && created.contains("x-request-id: visit-7"));
+    assert!(send(&address, &post(r#"{"resourceType":"Patient","Marked":1}"#)).contains("422"));
+    assert!(send(&address, &post(r#"{"Marked"#)).starts_with("HTTP/1.1 400"));
+    assert!(get(&address, "/fhir/Patient?name=Marked&_pretty=true").contains("Marked"));
+    assert!(get(&address, "/fhir/Patient?name:Marked=Marked").starts_with("HTTP/1.1 400"));
+    assert!(get(&address, "/fhir/Marked/Marked").starts_with("HTTP/1.1 404"));
+    let figures = get(&address, "/metrics");
+    for line in [
+        r#"bund_http_requests_total{interaction="create",resource="Patient",status="2xx"} 1"#,
+        r#"bund_http_requests_total{interaction="create",resource="Patient",status="4xx"} 2"#,
+        r#"bund_http_requests_total{interaction="none",resource="none",status="4xx"} 1"#,
+        r#"bund_http_request_duration_seconds_count{interaction="search-type"} 2"#,
+        "bund_http_requests_in_progress 0",
+        "bund_audit_group_records_count",
+        "bund_database_wal_bytes",
+        "bund_process_resident_bytes",
+        r#"bund_pool_connections{state="idle"}"#,
+    ] {
+        assert!(figures.contains(line), "{line}: {figures}");
+    }
+    assert!(!figures.contains("Marked"));
+    terminate(&child);
+    let mut log = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(!log.to_lowercase().contains("marked"), "{log}");
+    let lines: Vec<serde_json::Value> =
+        log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let answered: Vec<_> =
+        lines.iter().filter(|line| line["fields"]["message"] == "answered").collect();
+    assert_eq!(answered.len(), 6);
+    let first = answered[0];
+    assert_eq!(first["fields"]["interaction"], "create");
+    assert_eq!(first["fields"]["status"], 201);
+    assert_eq!(first["span"]["request"], "visit-7");
+    assert_eq!(first["span"]["trace"], "4bf92f3577b34da6a3ce929d0e0e4736");
+}
+
+#[test]
+fn a_trace_goes_on_to_the_collector() {
+    let cluster = migrated();
+    let collector = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", collector.local_addr().unwrap());
+    let receiving = std::thread::spawn(move || {
+        let (mut stream, _) = collector.accept().unwrap();
+        let mut received = Vec::new();
+        let mut chunk = [0; 65_536];
+        // A batch is small: it is whole when its spans are there.
+        loop {
+            let length = stream.read(&mut chunk).unwrap();
+            received.extend_from_slice(&chunk[..length]);
+            let has = |part: &[u8]| received.windows(part.len()).any(|window| window == part);
+            if length == 0 || (has(b"/v1/traces") && has(b"commit")) {
+                break;
+            }
+        }
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        received
+    });
+    let variables = [("BUND_OTLP_ENDPOINT", endpoint.as_str()), ("BUND_OTLP_SAMPLE_RATIO", "0")];
+    let (mut child, address) = serve_with(&cluster.url(), &variables, Stdio::null());
+    let body = r#"{"resourceType":"Patient"}"#;
+    let created = send(
+        &address,
+        &format!(
+            "POST /fhir/Patient HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+             traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\
+             Content-Type: application/fhir+json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ),
+    );
+    assert!(created.starts_with("HTTP/1.1 201"), "{created}");
+    terminate(&child);
+    assert!(child.wait().unwrap().success());
+    let received = receiving.join().unwrap();
+    let trace = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736_u128.to_be_bytes();
+    assert!(received.windows(16).any(|window| window == trace), "no such trace");
+}
+
+#[test]
+fn what_is_in_progress_is_finished_before_the_end() {
+    let cluster = migrated();
+    let (mut child, address) = serve(&cluster.url());
+    let body = r#"{"resourceType":"Patient"}"#;
+    let mut stream = TcpStream::connect(&address).unwrap();
+    let head = format!(
+        "POST /fhir/Patient HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/fhir+json\r\n\
+         Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    // One that is under way, and one whose connection stays open to ask whether the server is ready.
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut asking = TcpStream::connect(&address).unwrap();
+    let ready = |asking: &mut TcpStream| {
+        asking.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut answer = [0; 4_096];
+        let length = asking.read(&mut answer).unwrap_or(0);
+        String::from_utf8_lossy(&answer[..length]).into_owned()
+    };
+    assert!(ready(&mut asking).starts_with("HTTP/1.1 200"));
+    terminate(&child);
+    // The signal is handled when the server says that it is not ready, or closes what is idle.
+    while ready(&mut asking).starts_with("HTTP/1.1 200") {}
+    assert!(child.try_wait().unwrap().is_none(), "it ended with a request in progress");
+    stream.write_all(body.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    assert!(child.wait().unwrap().success());
 }

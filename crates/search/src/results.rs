@@ -2,8 +2,7 @@
 
 use crate::error::{Error, shown};
 use crate::extract::{
-    Extractor, each_date, each_number, each_quantity, each_reference, each_string, each_token,
-    each_uri,
+    Extractor, each_date, each_number, each_quantity, each_reference, each_token, each_uri,
 };
 use crate::parameter::quantity::Scale;
 use crate::parameter::reference::{self, Target};
@@ -136,9 +135,13 @@ impl SortKey {
             Rule::Uri => each_uri(parameter, resource, |text| {
                 values.insert(SortValue::Text(text.to_owned()));
             }),
-            Rule::String => each_string(parameter, resource, |text| {
-                values.insert(SortValue::Text(string::sort_key(text)));
-            }),
+            Rule::String => {
+                for walk in parameter.program.walks() {
+                    walk.each(resource, |value| {
+                        values.extend(string::sort_key(value, &walk.end).map(SortValue::Text));
+                    });
+                }
+            }
             Rule::Date => each_date(parameter, resource, extractor.zone(), |low, _| {
                 values.insert(SortValue::Place(low));
             }),

@@ -79,6 +79,7 @@ impl Store {
         self.matches(client, sql, |_| Ok(table)).await
     }
 
+    #[tracing::instrument(level = "debug", name = "find", skip_all)]
     async fn matches(
         &self,
         client: &Object,

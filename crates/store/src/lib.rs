@@ -34,6 +34,14 @@ pub struct Store {
     trail: trail::Trail,
 }
 
+/// How large the database is, as far as it says.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    pub bytes: f64,
+    /// Where its write-ahead log ends.
+    pub wal_bytes: f64,
+}
+
 impl Store {
     /// Connects, checks the schema and loads what every request needs.
     pub async fn open(settings: &pool::Settings) -> Result<Store, error::Error> {
@@ -61,5 +69,19 @@ impl Store {
     /// Whether the database answers and still has the schema this program knows.
     pub async fn ready(&self) -> Result<(), error::Error> {
         migrate::check(&self.pool).await
+    }
+
+    /// What the connections for searches and writes are doing.
+    pub fn pool_state(&self) -> pool::State {
+        self.pool.state()
+    }
+
+    pub async fn database_size(&self) -> Result<Size, error::Error> {
+        let client = self.pool.get().await?;
+        let text = "SELECT pg_database_size(current_database())::float8, \
+                    pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::float8";
+        let statement = client.prepare_cached(text).await?;
+        let row = client.query_one(&statement, &[]).await?;
+        Ok(Size { bytes: row.try_get(0)?, wal_bytes: row.try_get(1)? })
     }
 }

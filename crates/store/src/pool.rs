@@ -23,9 +23,28 @@ pub struct Pool {
     url: String,
 }
 
+/// What its connections are doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    pub open: u64,
+    pub idle: u64,
+    /// Callers that wait for one.
+    pub awaited: u64,
+}
+
 impl Pool {
     pub fn new(settings: &Settings) -> Result<Pool, Error> {
         Pool::sized(settings, settings.connections_max)
+    }
+
+    pub(crate) fn state(&self) -> State {
+        let status = self.inner.status();
+        let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        State {
+            open: number(status.size),
+            idle: number(status.available),
+            awaited: number(status.waiting),
+        }
     }
 
     pub(crate) fn sized(settings: &Settings, connections_max: usize) -> Result<Pool, Error> {

@@ -9,6 +9,7 @@ use crate::pool::{Pool, Settings};
 use crate::write::stage::{Statement, column};
 use audit::record::{Record, Row};
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 /// Proof that an audit record is durable. Only this crate makes one.
@@ -100,6 +101,7 @@ impl Trail {
     }
 
     /// Returns when the record is durable.
+    #[tracing::instrument(level = "debug", name = "record", skip_all)]
     pub async fn record(&self, record: Record) -> Result<Receipt, Error> {
         let (done, outcome) = oneshot::channel();
         let waiting = Waiting { rows: record.rows(), done };
@@ -127,12 +129,17 @@ async fn write_groups(pool: Pool, clock: Arc<Clock>, waiting: Arc<Mutex<mpsc::Re
                 next = if rows.len() < GROUP_ROWS_MAX { queue.try_recv().ok() } else { None };
             }
         }
+        let began = Instant::now();
         let outcome = match write(&pool, &clock, &rows).await {
             // A connection that died while idle tells so only now.
             Err(Error::Unavailable(_)) => write(&pool, &clock, &rows).await,
             other => other,
         };
+        metrics::histogram!("bund_audit_flush_seconds").record(began.elapsed());
+        metrics::histogram!("bund_audit_group_records")
+            .record(f64::from(u32::try_from(rows.len()).unwrap_or(u32::MAX)));
         if let Err(error) = &outcome {
+            metrics::counter!("bund_audit_failures_total").increment(1);
             tracing::error!(%error, records = rows.len(), "audit records could not be written");
         }
         for done in group {

@@ -27,6 +27,7 @@ use std::future::{Future, poll_fn};
 use std::task::Poll;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
+use tracing::Instrument as _;
 
 /// A transaction in progress. Dropped without `commit` or `rollback` – a client that hung up – it closes its connection, which
 /// undoes everything.
@@ -76,6 +77,7 @@ impl Transaction {
     }
 
     /// Waits for the locks, in ascending order, until the transaction ends.
+    #[tracing::instrument(level = "debug", name = "lock", skip_all)]
     pub async fn lock(&mut self, keys: &[i64]) -> Result<(), Error> {
         let mut keys = keys.to_vec();
         keys.sort_unstable();
@@ -199,7 +201,8 @@ impl Transaction {
         let mut statements = stage::statements(&self.store.dictionaries, staged)?;
         let rows = records.iter().flat_map(Record::rows).collect();
         statements.push(audit_rows(&self.store.clock, rows));
-        send(self.client()?, frame, &statements).await?;
+        let span = tracing::debug_span!("commit");
+        send(self.client()?, frame, &statements).instrument(span).await?;
         self.begun = false;
         Ok(Receipt::committed())
     }

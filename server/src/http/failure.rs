@@ -91,6 +91,7 @@ impl From<store::error::Error> for Failure {
                 "others kept changing the same resources; read them again and retry",
             ),
             Error::Unavailable(_) | Error::Busy | Error::Schema { .. } => {
+                metrics::counter!("bund_database_unavailable_total").increment(1);
                 tracing::error!(%error, "the database is not available");
                 Failure::new(
                     503,
@@ -99,6 +100,7 @@ impl From<store::error::Error> for Failure {
                 )
             }
             Error::TimedOut => {
+                metrics::counter!("bund_statement_timeouts_total").increment(1);
                 tracing::error!("a statement took longer than the time-out");
                 Failure::new(
                     503,

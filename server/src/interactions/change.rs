@@ -152,6 +152,7 @@ pub async fn run(
             Ok(done) => return Ok(done),
             Err(Stop::Failure(failure)) => return Err(failure),
             Err(stop) if stop.may_pass() && attempt_number < ATTEMPTS_MAX => {
+                metrics::counter!("bund_transaction_retries_total").increment(1);
                 // The version key's low bits differ from process to process: enough to part two rivals.
                 let jitter = app.store.clock().next(0).rem_euclid(7_919) % 16;
                 let pause = u64::from(attempt_number * attempt_number) + jitter.unsigned_abs();

@@ -83,6 +83,7 @@ pub fn resource(app: &App, request: &mut Request, table: &'static Table) -> Resu
 }
 
 /// Refuses with all errors at once; warnings alone do not stop a write.
+#[tracing::instrument(level = "debug", skip_all)]
 pub fn validate(app: &App, resource: &Value) -> Result<(), Failure> {
     let _ = app;
     let issues = fhir::validate::resource(resource);

@@ -77,6 +77,7 @@ pub async fn find(
     Ok(Looked { record, answer })
 }
 
+#[tracing::instrument(level = "debug", name = "plan", skip_all)]
 fn plans(queries: &[Query], grant: &Grant) -> Result<Vec<Plan>, Failure> {
     queries.iter().map(|query| Ok(plan::plan(query, grant)?)).collect()
 }

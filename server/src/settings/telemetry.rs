@@ -17,7 +17,8 @@ pub(super) fn read(source: &Source) -> Result<Telemetry, Error> {
     if let Some(endpoint) = &endpoint
         && (!endpoint.starts_with("http://") || endpoint.len() <= "http://".len())
     {
-        let reason = "an address such as http://collector:4318; TLS to the collector is not supported yet";
+        let reason =
+            "an address such as http://collector:4318; TLS to the collector is not supported yet";
         return Err(refuse("BUND_OTLP_ENDPOINT", reason));
     }
     let ratio: f64 = source.get("BUND_OTLP_SAMPLE_RATIO")?;

@@ -32,21 +32,81 @@ const fn metric(
 }
 
 pub static METRICS: [Metric; 16] = [
-    metric("bund_http_requests_total", Kind::Counter, &["interaction", "resource", "status"], "requests answered, by class of status"),
-    metric("bund_http_request_duration_seconds", Kind::Histogram, &["interaction"], "from the request's first byte read to its answer made"),
+    metric(
+        "bund_http_requests_total",
+        Kind::Counter,
+        &["interaction", "resource", "status"],
+        "requests answered, by class of status",
+    ),
+    metric(
+        "bund_http_request_duration_seconds",
+        Kind::Histogram,
+        &["interaction"],
+        "from the request's first byte read to its answer made",
+    ),
     metric("bund_http_requests_in_progress", Kind::Gauge, &[], "requests being worked on"),
-    metric("bund_http_response_bytes_total", Kind::Counter, &["interaction"], "bytes of answers, before compression"),
-    metric("bund_audit_flush_seconds", Kind::Histogram, &[], "how long a group of audit records took to become durable"),
-    metric("bund_audit_group_records", Kind::Histogram, &[], "audit records that became durable together"),
-    metric("bund_audit_failures_total", Kind::Counter, &[], "groups of audit records that could not be written"),
-    metric("bund_transaction_retries_total", Kind::Counter, &[], "transactions that began again because another was in the way"),
-    metric("bund_statement_timeouts_total", Kind::Counter, &[], "statements that took longer than BUND_DATABASE_STATEMENT_TIMEOUT_MS"),
-    metric("bund_database_unavailable_total", Kind::Counter, &[], "requests refused because the database was away or had no connection free"),
-    metric("bund_pool_connections", Kind::Gauge, &["state"], "connections for searches and writes: open, idle, awaited"),
-    metric("bund_database_wal_bytes", Kind::Gauge, &[], "where the database's write-ahead log ends; its rate is the bytes written"),
+    metric(
+        "bund_http_response_bytes_total",
+        Kind::Counter,
+        &["interaction"],
+        "bytes of answers, before compression",
+    ),
+    metric(
+        "bund_audit_flush_seconds",
+        Kind::Histogram,
+        &[],
+        "how long a group of audit records took to become durable",
+    ),
+    metric(
+        "bund_audit_group_records",
+        Kind::Histogram,
+        &[],
+        "audit records that became durable together",
+    ),
+    metric(
+        "bund_audit_failures_total",
+        Kind::Counter,
+        &[],
+        "groups of audit records that could not be written",
+    ),
+    metric(
+        "bund_transaction_retries_total",
+        Kind::Counter,
+        &[],
+        "transactions that began again because another was in the way",
+    ),
+    metric(
+        "bund_statement_timeouts_total",
+        Kind::Counter,
+        &[],
+        "statements that took longer than BUND_DATABASE_STATEMENT_TIMEOUT_MS",
+    ),
+    metric(
+        "bund_database_unavailable_total",
+        Kind::Counter,
+        &[],
+        "requests refused because the database was away or had no connection free",
+    ),
+    metric(
+        "bund_pool_connections",
+        Kind::Gauge,
+        &["state"],
+        "connections for searches and writes: open, idle, awaited",
+    ),
+    metric(
+        "bund_database_wal_bytes",
+        Kind::Gauge,
+        &[],
+        "where the database's write-ahead log ends; its rate is the bytes written",
+    ),
     metric("bund_database_size_bytes", Kind::Gauge, &[], "size of the database"),
     metric("bund_process_resident_bytes", Kind::Gauge, &[], "memory of the process"),
-    metric("bund_process_start_time_seconds", Kind::Gauge, &[], "when the process began, in seconds since 1970"),
+    metric(
+        "bund_process_start_time_seconds",
+        Kind::Gauge,
+        &[],
+        "when the process began, in seconds since 1970",
+    ),
     metric("bund_build_info", Kind::Gauge, &["version"], "1, with the version of the program"),
 ];
 

@@ -237,7 +237,7 @@ async fn chinese_names_are_found_as_people_write_them() {
     check(&server, "Patient?name:exact=陈丽华", &[]).await;
     check(&server, "Patient?name:contains=ming", &["latin", "wang"]).await;
     let sorted = server.get("Patient?_sort=name").await.expect(200).ids();
-    assert_eq!(sorted.first().map(String::as_str), Some("chen"), "{sorted:?}");
+    assert_eq!(sorted, ["chen", "lv", "shan", "latin", "wang"]);
     let sorted = server.get("Patient?_sort=family&_id=chen,lv,shan,wang").await.expect(200).ids();
     assert_eq!(sorted, ["chen", "lv", "shan", "wang"]);
 }

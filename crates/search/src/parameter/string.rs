@@ -160,10 +160,17 @@ fn latin(text: &str) -> Vec<String> {
     spellings
 }
 
-/// What puts texts in order: Chinese ones by pinyin.
-pub(crate) fn sort_key(text: &str) -> String {
-    let plain = normalise(text);
-    if chinese::has_han(&plain) { chinese::sort_key(&plain) } else { plain }
+/// What puts values in order: Chinese by pinyin, a name as a whole, of an address the first part.
+pub(crate) fn sort_key(value: &Value, end: &End) -> Option<String> {
+    let mut texts = Vec::new();
+    each(value, end, |text| texts.push(text));
+    let whole = match end.kind {
+        // Without its text a name is its parts in order.
+        "HumanName" if value.get("text").is_none() => texts.join(" "),
+        _ => (*texts.first()?).to_owned(),
+    };
+    let plain = normalise(&whole);
+    Some(if chinese::has_han(&plain) { chinese::sort_key(&plain) } else { plain })
 }
 
 /// How a text is compared with what is wanted.
