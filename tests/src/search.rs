@@ -3,6 +3,7 @@
 mod joins;
 mod operations;
 mod paging;
+mod shapes;
 mod values;
 
 use crate::harness::TestServer;

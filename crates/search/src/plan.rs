@@ -87,6 +87,36 @@ impl Plan {
         self.table
     }
 
+    /// What leads, in a word.
+    pub fn lead(&self) -> &'static str {
+        match &self.lead {
+            Lead::Walk => "walk",
+            Lead::Dates => "date",
+            Lead::Patient(_) => "patient",
+            Lead::Code(_) => "code",
+            Lead::Measured { .. } => "code and quantity",
+            Lead::Actor(_) => "actor and date",
+            Lead::Tokens(_) => "token",
+            Lead::Found(condition) => match condition {
+                Condition::Ids(_) => "id",
+                Condition::Keys { .. } | Condition::Actors(_) => "keys",
+                Condition::Codes(_) => "codes",
+                Condition::Strings { .. } => "text",
+                Condition::Ranges { .. } => "range",
+                Condition::Near { .. } => "position",
+                Condition::Refers { .. } => "chain",
+                Condition::Referred { .. } => "_has",
+                Condition::All(_)
+                | Condition::Any(_)
+                | Condition::Not(_)
+                | Condition::Versions(_)
+                | Condition::Date(_)
+                | Condition::Quantity { .. }
+                | Condition::Missing(_) => "choice",
+            },
+        }
+    }
+
     /// The order in which the lead finds matches, for a search that asks for none.
     pub fn natural(&self) -> Order {
         match &self.lead {

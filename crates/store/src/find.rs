@@ -40,6 +40,14 @@ impl Store {
         Ok(Sealed::new(self.find_on(&client, table, sql).await?))
     }
 
+    /// How PostgreSQL runs a statement: its plan as JSON, with times and buffers. The rows it finds stay inside.
+    pub async fn explain(&self, sql: &Sql) -> Result<serde_json::Value, Error> {
+        let client = self.pool.get().await?;
+        let text = format!("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {}", sql.text());
+        let row = client.query_one(&text, &binds(sql)).await?;
+        Ok(row.try_get(0)?)
+    }
+
     /// The same of several types, each row with the code of its table.
     pub async fn find_of_any(&self, sql: &Sql) -> Result<Sealed<Matches>, Error> {
         let client = self.pool.get().await?;

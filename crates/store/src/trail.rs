@@ -32,6 +32,11 @@ impl<T> Sealed<T> {
         Sealed(content)
     }
 
+    /// An answer that holds nothing of a stored resource, under the record of its own interaction.
+    pub fn without_rows(content: T) -> Sealed<T> {
+        Sealed(content)
+    }
+
     /// What the record has to say about the content, without letting it out.
     pub fn describe<U>(&self, describe: impl FnOnce(&T) -> U) -> U {
         describe(&self.0)

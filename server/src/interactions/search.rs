@@ -1,6 +1,7 @@
 //! search: the resources that match, and what else is asked for with them (search.html, http.html#search).
 
 mod cursor;
+mod explain;
 mod include;
 mod walk;
 pub mod wanted;
@@ -36,6 +37,9 @@ pub async fn look(
     request: &Request,
 ) -> Result<Looked, Failure> {
     let wanted = Wanted::parse(app, request)?;
+    if wanted.is_explained {
+        return explain::look(app, grant, request, &wanted).await;
+    }
     find(app, reader, grant, request, &wanted).await
 }
 

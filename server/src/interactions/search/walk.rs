@@ -38,11 +38,7 @@ pub(super) async fn page(
     wanted: &Wanted,
     cursor: Option<&Cursor>,
 ) -> Result<Page, Failure> {
-    let order = match (&wanted.sort, plans) {
-        (Some(Sort::Indexed(order)), _) => *order,
-        (None, [plan]) => plan.natural(),
-        (Some(Sort::Collected(_)) | None, _) => Order::Version { descending: false },
-    };
+    let order = order(plans, wanted);
     let first = match &wanted.sort {
         Some(Sort::Collected(_)) => Place::Sorted(None),
         Some(Sort::Indexed(_)) | None => Place::Window(Part::Ordered { after: None }),
@@ -63,6 +59,15 @@ pub(super) async fn page(
     let next = if wanted.count == 0 { None } else { walk.run(reader, place.clone()).await? };
     let place = Cursor { place, pinned: pinned.or_else(|| walk.pinned.clone()), included: 0 };
     Ok(Page { matches: walk.matches, place, next })
+}
+
+/// The order of the tables that the first statement goes along.
+pub(super) fn order(plans: &[Plan], wanted: &Wanted) -> Order {
+    match (&wanted.sort, plans) {
+        (Some(Sort::Indexed(order)), _) => *order,
+        (None, [plan]) => plan.natural(),
+        (Some(Sort::Collected(_)) | None, _) => Order::Version { descending: false },
+    }
 }
 
 fn pin(snapshot: String) -> Pinned {

@@ -17,7 +17,7 @@ use fhir::summary::Subset;
 use schema::resource::{TABLES, Table, find};
 
 /// Parameters about the answer, which are no criteria.
-const OWN: [&str; 9] = [
+const OWN: [&str; 10] = [
     "_count",
     "_total",
     "_cursor",
@@ -27,6 +27,7 @@ const OWN: [&str; 9] = [
     "_type",
     "_contained",
     "_containedType",
+    "_explain",
 ];
 const INCLUDES_MAX: usize = 32;
 
@@ -54,6 +55,8 @@ pub struct Wanted {
     /// Whether `Bundle.total` is wanted (`_total=accurate`, `_summary=count`).
     pub(super) has_total: bool,
     pub(super) subset: Option<Subset>,
+    /// Whether not the matches are wanted but how they are found (`_explain`).
+    pub(super) is_explained: bool,
     place: Place,
 }
 
@@ -116,6 +119,11 @@ impl Wanted {
             count: if only_count { 0 } else { count(app, request)? },
             has_total: has_total || only_count,
             subset: if only_count { None } else { subset(request)? },
+            is_explained: match request.parameter("_explain") {
+                None | Some("false") => false,
+                Some("true") => true,
+                Some(_) => return Err(Failure::bad_request("_explain is true or false")),
+            },
             place,
         })
     }
@@ -164,6 +172,7 @@ impl Wanted {
             count: count(app, request)?,
             has_total: false,
             subset: subset(request)?,
+            is_explained: false,
             place: Place::Operation {
                 path: format!("/{}/{id}/$everything", table.resource),
                 parameters: told.join("&"),
