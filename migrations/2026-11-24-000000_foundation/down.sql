@@ -6,6 +6,8 @@ DROP TABLE IF EXISTS history;
 
 DROP FUNCTION IF EXISTS is_seen(xid, pg_snapshot);
 
+DROP TABLE IF EXISTS reindex_progress;
+
 DROP TABLE IF EXISTS reference_entry;
 
 DROP TABLE IF EXISTS range_entry;

@@ -196,6 +196,17 @@ CREATE TABLE IF NOT EXISTS reference_entry (
 
 CREATE INDEX IF NOT EXISTS reference_entry_target ON reference_entry (target_key, date_low, resource_key);
 
+CREATE INDEX IF NOT EXISTS reference_entry_resource ON reference_entry (resource_key);
+
+-- How far a reindex is; a row a resource type.
+CREATE TABLE IF NOT EXISTS reindex_progress (
+    resource_type int2 NOT NULL PRIMARY KEY,
+    after_id text COLLATE "C" NOT NULL,
+    done int8 NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT now(),
+    finished_at timestamptz
+);
+
 -- Whether a row version had been committed when a snapshot was taken. `xmin` has no epoch: it is the one next to the snapshot's.
 CREATE OR REPLACE FUNCTION is_seen(row_xmin xid, taken pg_snapshot) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE

@@ -3,6 +3,7 @@
 pub mod generate;
 pub mod import;
 pub mod migrate;
+pub mod reindex;
 pub mod serve;
 pub mod settings;
 

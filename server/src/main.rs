@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use server::commands::{generate, import, migrate, serve, settings};
+use server::commands::{generate, import, migrate, reindex, serve, settings};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -31,6 +31,8 @@ enum Command {
     Generate(generate::Arguments),
     /// Load bundles and NDJSON files into the database, in bulk.
     Import(import::Arguments),
+    /// Make the index entries of stored resources anew, while servers serve.
+    Reindex(reindex::Arguments),
     /// Print the names of all settings with their defaults.
     Settings,
 }
@@ -54,6 +56,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Migrate(arguments) => migrate::run(config, arguments),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Import(arguments) => import::run(config, arguments),
+        Command::Reindex(arguments) => reindex::run(config, arguments),
         Command::Settings => settings::run(),
     }
 }

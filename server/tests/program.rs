@@ -441,3 +441,52 @@ fn what_is_in_progress_is_finished_before_the_end() {
     assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
     assert!(child.wait().unwrap().success());
 }
+
+#[test]
+fn a_reindex_finds_what_a_new_time_zone_means() {
+    let cluster = migrated();
+    let path = std::env::temp_dir().join(format!("bund-reindex-{}.ndjson", std::process::id()));
+    let lines: String = (0..1_200)
+        .map(|number| {
+            format!(
+                "{{\"resourceType\":\"Patient\",\"id\":\"p{number}\",\"deceasedDateTime\":\"2020-01-01\",\
+                 \"name\":[{{\"family\":\"Wang\"}}]}}\n"
+            )
+        })
+        .collect();
+    std::fs::write(&path, lines).unwrap();
+    let run = |arguments: &[&str], zone: &str| {
+        let mut command = bund();
+        command.args(arguments).env("BUND_DATABASE_URL", cluster.url()).env("BUND_TIME_ZONE", zone);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    run(&["import", path.to_str().unwrap()], "Asia/Shanghai");
+    std::fs::remove_file(&path).unwrap();
+    let zone = [("BUND_TIME_ZONE", "UTC")];
+    let (mut child, address) = serve_with(&cluster.url(), &zone, Stdio::null());
+    // The day ends at 16:00 in Shanghai's time.
+    let count = |search: &str| {
+        let bundle = get(&address, &format!("/fhir/Patient?{search}&_summary=count"));
+        let (_, total) = bundle.split_once("\"total\":").unwrap();
+        total.split(['}', ',']).next().unwrap().parse::<u32>().unwrap()
+    };
+    assert_eq!(count("death-date=ge2020-01-01T17:00:00Z"), 0);
+    let told = run(&["reindex", "--type", "Patient"], "UTC");
+    assert!(told.contains("Patient: 1200 resources"), "{told}");
+    assert_eq!(count("death-date=ge2020-01-01T17:00:00Z"), 1_200);
+    assert_eq!(count("death-date=lt2020-01-01"), 0);
+    assert_eq!(count("family=wang&name=wang"), 1_200);
+    assert!(run(&["reindex", "--restart"], "UTC").contains("indexed 1200 resources anew"));
+    refused(
+        &bund()
+            .args(["reindex", "--type", "Nothing"])
+            .env("BUND_DATABASE_URL", cluster.url())
+            .output()
+            .unwrap(),
+        "`Nothing` is no resource type",
+    );
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

@@ -7,6 +7,7 @@ use crate::trail::Sealed;
 use deadpool_postgres::Object;
 use schema::resource::Table;
 use search::sql::{Bind, Sql};
+use std::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -74,7 +75,10 @@ impl Store {
 
     pub(crate) async fn count_on(&self, client: &Object, sql: &Sql) -> Result<i64, Error> {
         let statement = client.prepare_cached(&sql.text()).await?;
+        let began = Instant::now();
         let row = client.query_one(&statement, &binds(sql)).await?;
+        metrics::histogram!("bund_statement_seconds", "statement" => "count")
+            .record(began.elapsed());
         Ok(row.try_get(0)?)
     }
 
@@ -95,7 +99,10 @@ impl Store {
         table: impl Fn(&Row) -> Result<&'static Table, Error>,
     ) -> Result<Matches, Error> {
         let statement = client.prepare_cached(&sql.text()).await?;
+        let began = Instant::now();
         let rows = client.query(&statement, &binds(sql)).await?;
+        metrics::histogram!("bund_statement_seconds", "statement" => "find")
+            .record(began.elapsed());
         let snapshot = rows.first().map(|row| row.try_get("snapshot")).transpose()?;
         let matches = rows.iter().map(|row| {
             let version = self.version(table(row)?, row)?;

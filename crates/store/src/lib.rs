@@ -12,6 +12,7 @@ pub mod migrate;
 pub mod pool;
 pub mod read;
 mod reader;
+pub mod reindex;
 pub mod row;
 mod secret;
 pub mod trail;

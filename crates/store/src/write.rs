@@ -25,6 +25,7 @@ use stage::{Staged, Statement};
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::task::Poll;
+use std::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use tracing::Instrument as _;
@@ -201,8 +202,10 @@ impl Transaction {
         let mut statements = stage::statements(&self.store.dictionaries, staged)?;
         let rows = records.iter().flat_map(Record::rows).collect();
         statements.push(audit_rows(&self.store.clock, rows));
-        let span = tracing::debug_span!("commit");
+        let (span, began) = (tracing::debug_span!("commit"), Instant::now());
         send(self.client()?, frame, &statements).instrument(span).await?;
+        metrics::histogram!("bund_statement_seconds", "statement" => "commit")
+            .record(began.elapsed());
         self.begun = false;
         Ok(Receipt::committed())
     }

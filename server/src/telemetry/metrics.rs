@@ -31,7 +31,7 @@ const fn metric(
     Metric { name, kind, labels, text }
 }
 
-pub static METRICS: [Metric; 16] = [
+pub static METRICS: [Metric; 17] = [
     metric(
         "bund_http_requests_total",
         Kind::Counter,
@@ -68,6 +68,12 @@ pub static METRICS: [Metric; 16] = [
         Kind::Counter,
         &[],
         "groups of audit records that could not be written",
+    ),
+    metric(
+        "bund_statement_seconds",
+        Kind::Histogram,
+        &["statement"],
+        "how long statements of searches, counts and commits took",
     ),
     metric(
         "bund_transaction_retries_total",

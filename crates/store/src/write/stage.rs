@@ -4,7 +4,7 @@ use crate::dictionary::Dictionaries;
 use crate::error::Error;
 use crate::row::Method;
 use schema::resource::Table;
-use search::extract::Entries;
+use search::extract::{Entries, RangeEntry, ReferenceEntry, StringEntry};
 use search::key::resource_key;
 use std::collections::BTreeMap;
 use tokio_postgres::types::ToSql;
@@ -249,6 +249,76 @@ fn rows(
         .bind(filters.values))
 }
 
+/// New entries of a resource that stays as it is.
+pub(crate) struct Reindexed {
+    pub(crate) id: String,
+    pub(crate) shard: i32,
+    pub(crate) key: i64,
+    pub(crate) entries: Entries,
+}
+
+/// Replaces the entries of resources of one type, in their rows and in the entry tables.
+pub(crate) fn reindex(table: &'static Table, resources: &[Reindexed]) -> Vec<Statement> {
+    let tokens = Flat::new(resources.iter().map(|resource| resource.entries.tokens.as_slice()));
+    let filters = Flat::new(resources.iter().map(|resource| resource.entries.filters.as_slice()));
+    let patient = |entries: &Entries| entries.patient.as_ref().map(|patient| patient.key);
+    let update = Statement::new(format!(
+        "UPDATE {} t SET patient = u.patient, code = u.code, code2 = u.code2, date_low = u.date_low, \
+         date_high = u.date_high, quantity = u.quantity, number = u.number, present = u.present, \
+         tokens = ($15::int8[])[u.tokens_low:u.tokens_high], filters = ($16::int8[])[u.filters_low:u.filters_high] \
+         FROM unnest($1::text[], $2::int4[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int8[], \
+         $9::int8[], $10::int8[], $11::int4[], $12::int4[], $13::int4[], $14::int4[]) \
+         AS u (id, shard, patient, code, code2, date_low, date_high, quantity, number, present, \
+         tokens_low, tokens_high, filters_low, filters_high) WHERE t.id = u.id AND t.shard = u.shard",
+        table.name
+    ))
+    .bind(column(resources, |resource| resource.id.clone()))
+    .bind(column(resources, |resource| resource.shard))
+    .bind(column(resources, |resource| patient(&resource.entries)))
+    .bind(column(resources, |resource| resource.entries.code))
+    .bind(column(resources, |resource| resource.entries.code2))
+    .bind(column(resources, |resource| resource.entries.date.map(|(low, _)| low)))
+    .bind(column(resources, |resource| resource.entries.date.map(|(_, high)| high)))
+    .bind(column(resources, |resource| resource.entries.quantity))
+    .bind(column(resources, |resource| resource.entries.number))
+    .bind(column(resources, |resource| resource.entries.present))
+    .bind(tokens.low)
+    .bind(tokens.high)
+    .bind(filters.low)
+    .bind(filters.high)
+    .bind(tokens.values)
+    .bind(filters.values);
+    let mut statements = vec![update];
+    for text in [
+        "DELETE FROM string_entry WHERE resource_key = ANY($1)",
+        "DELETE FROM range_entry WHERE resource_key = ANY($1)",
+        "DELETE FROM reference_entry WHERE resource_key = ANY($1)",
+    ] {
+        statements.push(Statement::new(text).bind(column(resources, |resource| resource.key)));
+    }
+    let added = |resource: &'_ Reindexed| (resource.shard, resource.key);
+    statements.extend(insertions(
+        &all(resources, added, |entries| &entries.strings),
+        &all(resources, added, |entries| &entries.ranges),
+        &all(resources, added, |entries| &entries.references),
+    ));
+    statements
+}
+
+fn all<'a, T>(
+    resources: &'a [Reindexed],
+    owner: fn(&Reindexed) -> (i32, i64),
+    of: fn(&Entries) -> &[T],
+) -> Vec<Entry<'a, T>> {
+    resources
+        .iter()
+        .flat_map(|resource| {
+            let (shard, resource_key) = owner(resource);
+            of(&resource.entries).iter().map(move |value| Entry { shard, resource_key, value })
+        })
+        .collect()
+}
+
 /// Arrays of different lengths in one array, with the bounds (from 1, both included) of each.
 struct Flat {
     low: Vec<i32>,
@@ -352,74 +422,92 @@ fn entries(staged: &Staged) -> Vec<Statement> {
     let strings = changes(staged, |entries| &entries.strings);
     let ranges = changes(staged, |entries| &entries.ranges);
     let references = changes(staged, |entries| &entries.references);
-    let statements = [
-        both(
-            strings,
-            "DELETE FROM string_entry e \
-             USING unnest($1::int4[], $2::int8[], $3::int8[], $4::text[], $5::int8[]) \
-             AS u (shard, resource_key, parameter_key, value, exact) \
-             WHERE e.parameter_key = u.parameter_key AND e.value = u.value AND e.exact = u.exact \
-             AND e.resource_key = u.resource_key AND e.shard = u.shard",
-            "INSERT INTO string_entry (shard, resource_key, parameter_key, value, exact) \
-             SELECT * FROM unnest($1::int4[], $2::int8[], $3::int8[], $4::text[], $5::int8[])",
-            |statement, entries| {
-                statement
-                    .bind(column(entries, |entry| entry.value.parameter_key))
-                    .bind(column(entries, |entry| entry.value.value.clone()))
-                    .bind(column(entries, |entry| entry.value.exact))
-            },
-        ),
-        both(
-            ranges,
-            "DELETE FROM range_entry e \
-             USING unnest($1::int4[], $2::int8[], $3::int8[], $4::int8[], $5::int8[]) \
-             AS u (shard, resource_key, parameter_key, low, high) \
-             WHERE e.parameter_key = u.parameter_key AND e.low = u.low AND e.high = u.high \
-             AND e.resource_key = u.resource_key AND e.shard = u.shard",
-            "INSERT INTO range_entry (shard, resource_key, parameter_key, low, high) \
-             SELECT * FROM unnest($1::int4[], $2::int8[], $3::int8[], $4::int8[], $5::int8[])",
-            |statement, entries| {
-                statement
-                    .bind(column(entries, |entry| entry.value.parameter_key))
-                    .bind(column(entries, |entry| entry.value.low))
-                    .bind(column(entries, |entry| entry.value.high))
-            },
-        ),
-        both(
-            references,
-            "DELETE FROM reference_entry e \
-             USING unnest($1::int4[], $2::int8[], $3::int8[], $4::int8[]) \
-             AS u (shard, resource_key, target_key, date_low) \
-             WHERE e.target_key = u.target_key AND e.date_low = u.date_low \
-             AND e.resource_key = u.resource_key AND e.shard = u.shard",
-            "INSERT INTO reference_entry (shard, resource_key, target_key, date_low) \
-             SELECT * FROM unnest($1::int4[], $2::int8[], $3::int8[], $4::int8[])",
-            |statement, entries| {
-                statement
-                    .bind(column(entries, |entry| entry.value.target_key))
-                    .bind(column(entries, |entry| entry.value.date_low))
-            },
-        ),
-    ];
-    statements.into_iter().flatten().collect()
+    let mut statements = Vec::new();
+    statements.extend(string_entries(
+        "DELETE FROM string_entry e \
+         USING unnest($1::int4[], $2::int8[], $3::int8[], $4::text[], $5::int8[]) \
+         AS u (shard, resource_key, parameter_key, value, exact) \
+         WHERE e.parameter_key = u.parameter_key AND e.value = u.value AND e.exact = u.exact \
+         AND e.resource_key = u.resource_key AND e.shard = u.shard",
+        &strings.removed,
+    ));
+    statements.extend(range_entries(
+        "DELETE FROM range_entry e \
+         USING unnest($1::int4[], $2::int8[], $3::int8[], $4::int8[], $5::int8[]) \
+         AS u (shard, resource_key, parameter_key, low, high) \
+         WHERE e.parameter_key = u.parameter_key AND e.low = u.low AND e.high = u.high \
+         AND e.resource_key = u.resource_key AND e.shard = u.shard",
+        &ranges.removed,
+    ));
+    statements.extend(reference_entries(
+        "DELETE FROM reference_entry e \
+         USING unnest($1::int4[], $2::int8[], $3::int8[], $4::int8[]) \
+         AS u (shard, resource_key, target_key, date_low) \
+         WHERE e.target_key = u.target_key AND e.date_low = u.date_low \
+         AND e.resource_key = u.resource_key AND e.shard = u.shard",
+        &references.removed,
+    ));
+    statements.extend(insertions(&strings.added, &ranges.added, &references.added));
+    statements
 }
 
-fn both<T>(
-    changes: Changes<'_, T>,
-    delete: &'static str,
-    insert: &'static str,
-    bind: fn(Statement, &[Entry<'_, T>]) -> Statement,
-) -> Vec<Statement> {
-    [(delete, changes.removed), (insert, changes.added)]
-        .into_iter()
-        .filter(|(_, entries)| !entries.is_empty())
-        .map(|(text, entries)| {
-            let statement = Statement::new(text)
-                .bind(column(&entries, |entry| entry.shard))
-                .bind(column(&entries, |entry| entry.resource_key));
-            bind(statement, &entries)
-        })
-        .collect()
+fn insertions(
+    strings: &[Entry<'_, StringEntry>],
+    ranges: &[Entry<'_, RangeEntry>],
+    references: &[Entry<'_, ReferenceEntry>],
+) -> impl Iterator<Item = Statement> {
+    let strings = string_entries(
+        "INSERT INTO string_entry (shard, resource_key, parameter_key, value, exact) \
+         SELECT * FROM unnest($1::int4[], $2::int8[], $3::int8[], $4::text[], $5::int8[])",
+        strings,
+    );
+    let ranges = range_entries(
+        "INSERT INTO range_entry (shard, resource_key, parameter_key, low, high) \
+         SELECT * FROM unnest($1::int4[], $2::int8[], $3::int8[], $4::int8[], $5::int8[])",
+        ranges,
+    );
+    let references = reference_entries(
+        "INSERT INTO reference_entry (shard, resource_key, target_key, date_low) \
+         SELECT * FROM unnest($1::int4[], $2::int8[], $3::int8[], $4::int8[])",
+        references,
+    );
+    [strings, ranges, references].into_iter().flatten()
+}
+
+/// The columns that say whose an entry is; nothing where there are no entries.
+fn owned<T>(text: &'static str, entries: &[Entry<'_, T>]) -> Option<Statement> {
+    let statement = || {
+        Statement::new(text)
+            .bind(column(entries, |entry| entry.shard))
+            .bind(column(entries, |entry| entry.resource_key))
+    };
+    (!entries.is_empty()).then(statement)
+}
+
+fn string_entries(text: &'static str, entries: &[Entry<'_, StringEntry>]) -> Option<Statement> {
+    let statement = owned(text, entries)?
+        .bind(column(entries, |entry| entry.value.parameter_key))
+        .bind(column(entries, |entry| entry.value.value.clone()))
+        .bind(column(entries, |entry| entry.value.exact));
+    Some(statement)
+}
+
+fn range_entries(text: &'static str, entries: &[Entry<'_, RangeEntry>]) -> Option<Statement> {
+    let statement = owned(text, entries)?
+        .bind(column(entries, |entry| entry.value.parameter_key))
+        .bind(column(entries, |entry| entry.value.low))
+        .bind(column(entries, |entry| entry.value.high));
+    Some(statement)
+}
+
+fn reference_entries(
+    text: &'static str,
+    entries: &[Entry<'_, ReferenceEntry>],
+) -> Option<Statement> {
+    let statement = owned(text, entries)?
+        .bind(column(entries, |entry| entry.value.target_key))
+        .bind(column(entries, |entry| entry.value.date_low));
+    Some(statement)
 }
 
 fn keep(answer: &KeptAnswer) -> Statement {
