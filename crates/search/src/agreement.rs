@@ -48,6 +48,10 @@ impl Stored {
                 let quantity = Condition::Quantity { column, scale: *scale, spans: spans.clone() };
                 has_code(code) && quantity.meets(row) == Some(true)
             }
+            Lead::Text { parameter, text } => {
+                let texts = vec![text.clone()];
+                Condition::Strings { parameter: *parameter, texts }.meets(row) == Some(true)
+            }
             Lead::Found(condition) => condition.meets(row) == Some(true),
         };
         leads && plan.rest.iter().all(|condition| condition.meets(row) == Some(true))

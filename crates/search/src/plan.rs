@@ -40,6 +40,11 @@ pub(crate) enum Lead {
     },
     /// One actor, in the order of the date.
     Actor(i64),
+    /// Texts with one beginning, in their order.
+    Text {
+        parameter: i64,
+        text: Text,
+    },
     /// All of these tokens.
     Tokens(Vec<i64>),
     /// What an index finds, in no order.
@@ -58,6 +63,8 @@ pub enum Order {
     },
     /// Of the leading quantity.
     Quantity,
+    /// Of the text that leads; the resource's key decides between equals.
+    Text,
 }
 
 pub fn plan(query: &Query, grant: &Grant) -> Result<Plan, Error> {
@@ -97,6 +104,7 @@ impl Plan {
             Lead::Measured { .. } => "code and quantity",
             Lead::Actor(_) => "actor and date",
             Lead::Tokens(_) => "token",
+            Lead::Text { .. } => "text",
             Lead::Found(condition) => match condition {
                 Condition::Ids(_) => "id",
                 Condition::Keys { .. } | Condition::Actors(_) => "keys",
@@ -127,13 +135,14 @@ impl Plan {
             Lead::Code(_) if self.is_dated => Order::Date { descending: true },
             Lead::Code(_) => Order::Version { descending: false },
             Lead::Measured { .. } => Order::Quantity,
+            Lead::Text { .. } => Order::Text,
         }
     }
 
     /// Whether matches may lack what an order goes by.
     pub fn may_lack(&self, order: Order) -> bool {
         match order {
-            Order::Version { .. } | Order::Quantity => false,
+            Order::Version { .. } | Order::Quantity | Order::Text => false,
             Order::Date { .. } => {
                 !self.rest.iter().any(|condition| matches!(condition, Condition::Date(_)))
             }
@@ -143,7 +152,7 @@ impl Plan {
     /// Whether a few index entries say which rows to read.
     pub(crate) fn is_selective(&self) -> bool {
         match &self.lead {
-            Lead::Patient(_) | Lead::Tokens(_) => true,
+            Lead::Patient(_) | Lead::Tokens(_) | Lead::Text { .. } => true,
             Lead::Found(condition) => condition.rank() < Rank::Broad,
             Lead::Walk | Lead::Dates | Lead::Code(_) | Lead::Measured { .. } | Lead::Actor(_) => {
                 false
@@ -158,6 +167,7 @@ impl Plan {
             Lead::Found(condition) => condition.rank() < Rank::Scan,
             Lead::Patient(_)
             | Lead::Tokens(_)
+            | Lead::Text { .. }
             | Lead::Code(_)
             | Lead::Measured { .. }
             | Lead::Actor(_) => true,
@@ -298,6 +308,13 @@ fn lead(mut conditions: Vec<Condition>, is_dated: bool) -> (Lead, Vec<Condition>
         Condition::Codes(codes) => match codes.as_slice() {
             [code] => measured(*code, &mut conditions).unwrap_or(Lead::Code(*code)),
             _ => Lead::Found(Condition::Codes(codes)),
+        },
+        Condition::Strings { parameter, mut texts } => match texts.pop() {
+            Some(text) if texts.is_empty() && text.is_led() => Lead::Text { parameter, text },
+            last => {
+                texts.extend(last);
+                Lead::Found(Condition::Strings { parameter, texts })
+            }
         },
         other => Lead::Found(other),
     };

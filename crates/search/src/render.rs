@@ -61,12 +61,19 @@ pub struct Pinned {
 /// Which of the matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Those that have what they are put in order by, after a sort key and a version key.
-    Ordered { after: Option<(i64, i64)> },
+    /// Those that have what they are put in order by, after a sort key and the key that decides between equals.
+    Ordered { after: Option<(SortKey, i64)> },
     /// Those without, in the order of their version keys.
     Rest { after: Option<i64> },
     /// Those that were changed since, in the order of their version keys.
     Changed { since: Pinned, after: Option<i64> },
+}
+
+/// What a match was put in order by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SortKey {
+    Place(i64),
+    Text(String),
 }
 
 /// A page of the matches.
@@ -88,6 +95,7 @@ impl Order {
             (Order::Date { .. }, Lead::Walk | Lead::Dates) => "(t0.date_low + 0)",
             (Order::Date { .. }, _) => "t0.date_low",
             (Order::Quantity, _) => "t0.quantity",
+            (Order::Text, _) => "e0.value",
         }
     }
 
@@ -97,17 +105,30 @@ impl Order {
             Order::Version { .. } => "t0.version_key",
             Order::Date { .. } => "t0.date_low",
             Order::Quantity => "t0.quantity",
+            Order::Text => "e0.value",
+        }
+    }
+
+    /// What decides between equals.
+    fn tie(self) -> &'static str {
+        match self {
+            Order::Version { .. } | Order::Date { .. } | Order::Quantity => "t0.version_key",
+            Order::Text => "e0.resource_key",
         }
     }
 
     fn is_descending(self) -> bool {
         match self {
             Order::Version { descending } | Order::Date { descending } => descending,
-            Order::Quantity => false,
+            Order::Quantity | Order::Text => false,
         }
     }
 
     fn clause(self) -> &'static str {
+        if self == Order::Text {
+            // Only ever of one leaf, and not of an outer query.
+            return " ORDER BY e0.value, e0.resource_key LIMIT ";
+        }
         match self.is_descending() {
             true => " ORDER BY sort_key DESC, version_key DESC LIMIT ",
             false => " ORDER BY sort_key, version_key LIMIT ",
@@ -266,13 +287,13 @@ fn rest(plan: &Plan, window: &Window, order: Order, is_in_order: bool) -> Vec<Sq
             all.push(Sql::text_of(version).then(than).bind(Bind::Int8(*key)));
         }
         Part::Ordered { after: Some((sort_key, key)) } => {
-            let than = if order.is_descending() {
-                ", t0.version_key) < ("
-            } else {
-                ", t0.version_key) > ("
+            let than = if order.is_descending() { ") < (" } else { ") > (" };
+            let own = Sql::text_of("(").then(order.key(plan)).then(", ").then(order.tie());
+            let sort_key = match sort_key {
+                SortKey::Place(place) => Bind::Int8(*place),
+                SortKey::Text(text) => Bind::Text(text.clone()),
             };
-            let after = Sql::text_of("(").then(order.key(plan)).then(than);
-            let after = after.bind(Bind::Int8(*sort_key)).then(", ");
+            let after = own.then(than).bind(sort_key).then(", ");
             all.push(after.bind(Bind::Int8(*key)).then(")"));
         }
         Part::Rest { after } => {

@@ -24,11 +24,11 @@ pub enum Sort {
     /// An order that the tables have.
     Indexed(Order),
     /// Made of the values of each match.
-    Collected(Vec<SortKey>),
+    Collected(Vec<Key>),
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct SortKey {
+pub struct Key {
     parameter: &'static Parameter,
     is_descending: bool,
 }
@@ -62,10 +62,10 @@ impl Sort {
                 Rule::Composite(_) | Rule::Near | Rule::Either(_) | Rule::Unsupported(_) => {
                     return Err(refuse(format!("`{code}` gives no order")));
                 }
-                _ => keys.push(SortKey { parameter, is_descending }),
+                _ => keys.push(Key { parameter, is_descending }),
             }
         }
-        if let [SortKey { parameter, is_descending: descending }] = *keys.as_slice() {
+        if let [Key { parameter, is_descending: descending }] = *keys.as_slice() {
             if matches!(parameter.rule, Rule::LastUpdated) {
                 return Ok(Sort::Indexed(Order::Version { descending }));
             }
@@ -79,7 +79,7 @@ impl Sort {
 
 /// The values of a match for each of the keys.
 pub fn sort_values(
-    keys: &[SortKey],
+    keys: &[Key],
     resource: &Value,
     extractor: &Extractor,
 ) -> Vec<Option<SortValue>> {
@@ -87,11 +87,7 @@ pub fn sort_values(
 }
 
 /// What has no value comes last, in either direction.
-pub fn compare(
-    keys: &[SortKey],
-    left: &[Option<SortValue>],
-    right: &[Option<SortValue>],
-) -> Ordering {
+pub fn compare(keys: &[Key], left: &[Option<SortValue>], right: &[Option<SortValue>]) -> Ordering {
     for ((key, left), right) in keys.iter().zip(left).zip(right) {
         let ordering = match (left, right) {
             (None, None) => Ordering::Equal,
@@ -107,7 +103,7 @@ pub fn compare(
     Ordering::Equal
 }
 
-impl SortKey {
+impl Key {
     /// The least of the values, or the greatest when the order is descending (search.html#sort).
     fn value(&self, resource: &Value, extractor: &Extractor) -> Option<SortValue> {
         let mut values = BTreeSet::new();

@@ -6,10 +6,11 @@ use crate::row::Version;
 use crate::trail::Sealed;
 use deadpool_postgres::Object;
 use schema::resource::Table;
+use search::render::SortKey;
 use search::sql::{Bind, Sql};
 use std::time::Instant;
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 
 /// A match of conditional criteria: enough to name it and to read it again under its lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct Identity {
 pub struct Match {
     pub version: Version,
     /// None where it has nothing to be put in order by.
-    pub sort_key: Option<i64>,
+    pub sort_key: Option<SortKey>,
 }
 
 /// What a statement found, and what it could see.
@@ -106,10 +107,21 @@ impl Store {
         let snapshot = rows.first().map(|row| row.try_get("snapshot")).transpose()?;
         let matches = rows.iter().map(|row| {
             let version = self.version(table(row)?, row)?;
-            Ok(Match { version, sort_key: row.try_get("sort_key")? })
+            Ok(Match { version, sort_key: sort_key(row)? })
         });
         Ok(Matches { matches: matches.collect::<Result<_, Error>>()?, snapshot })
     }
+}
+
+fn sort_key(row: &Row) -> Result<Option<SortKey>, Error> {
+    let is_text = row
+        .columns()
+        .iter()
+        .any(|column| column.name() == "sort_key" && *column.type_() == Type::TEXT);
+    Ok(match is_text {
+        true => row.try_get::<_, Option<String>>("sort_key")?.map(SortKey::Text),
+        false => row.try_get::<_, Option<i64>>("sort_key")?.map(SortKey::Place),
+    })
 }
 
 pub(crate) fn binds(sql: &Sql) -> Vec<&(dyn ToSql + Sync)> {

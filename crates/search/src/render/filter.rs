@@ -112,6 +112,10 @@ pub(super) fn plan_as_filters(plan: &Plan, at: At) -> Vec<Sql> {
                 Sql::default().bind(Bind::Int8(*key)).then(" = ANY(").append(at.column(".tokens)"))
             })
             .collect(),
+        Lead::Text { parameter, text } => {
+            let condition = Condition::Strings { parameter: *parameter, texts: vec![text.clone()] };
+            vec![as_filter(&condition, at)]
+        }
         Lead::Found(condition) => vec![as_filter(condition, at)],
     };
     all.extend(as_filters(&plan.rest, at));

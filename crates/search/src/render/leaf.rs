@@ -43,7 +43,7 @@ fn is_in_order(plan: &Plan, order: Order) -> bool {
             Lead::Walk | Lead::Dates | Lead::Patient(_) | Lead::Code(_) | Lead::Actor(_),
             Order::Date { .. },
         ) => true,
-        (Lead::Measured { .. }, Order::Quantity) => true,
+        (Lead::Measured { .. }, Order::Quantity) | (Lead::Text { .. }, Order::Text) => true,
         (
             Lead::Walk
             | Lead::Dates
@@ -51,6 +51,7 @@ fn is_in_order(plan: &Plan, order: Order) -> bool {
             | Lead::Code(_)
             | Lead::Measured { .. }
             | Lead::Actor(_)
+            | Lead::Text { .. }
             | Lead::Tokens(_)
             | Lead::Found(_),
             _,
@@ -60,14 +61,18 @@ fn is_in_order(plan: &Plan, order: Order) -> bool {
 
 fn source(plan: &Plan, at: At) -> Sql {
     let table = Sql::text_of(plan.table.name).then(" AS ").then(at.table());
-    match plan.lead {
-        Lead::Actor(_) => Sql::text_of(" FROM reference_entry AS ")
+    let joined = |entries: &'static str, table: Sql| {
+        Sql::text_of(entries)
             .then(at.entry())
             .then(" JOIN ")
             .append(table)
             .then(" ON ")
             .append(at.column(".key = "))
-            .append(at.of_entry(".resource_key")),
+            .append(at.of_entry(".resource_key"))
+    };
+    match plan.lead {
+        Lead::Actor(_) => joined(" FROM reference_entry AS ", table),
+        Lead::Text { .. } => joined(" FROM string_entry AS ", table),
         Lead::Walk
         | Lead::Dates
         | Lead::Patient(_)
@@ -113,6 +118,28 @@ fn conditions(plan: &Plan, at: At) -> (Vec<Vec<Sql>>, bool) {
         Lead::Actor(key) => {
             let leaf = vec![at.of_entry(".target_key = ").bind(Bind::Int8(*key))];
             (dated(plan, vec![leaf], &|| at.of_entry(".date_low"), at), true)
+        }
+        Lead::Text { parameter, text } => {
+            let key = || Bind::Int8(*parameter);
+            // A resource comes at the first of its texts.
+            let earlier = Sql::text_of(
+                "NOT EXISTS (SELECT 1 FROM string_entry AS other WHERE other.resource_key = ",
+            )
+            .append(at.of_entry(".resource_key AND other.parameter_key + 0 = "))
+            .bind(key())
+            .then(" AND other.value >= ")
+            .bind(Bind::Text(text.low.clone()))
+            .append(
+                text.exact
+                    .map(|exact| Sql::text_of(" AND other.exact = ").bind(Bind::Int8(exact)))
+                    .unwrap_or_default(),
+            )
+            .then(" AND (other.value, other.exact) < (")
+            .append(at.of_entry(".value, "))
+            .append(at.of_entry(".exact))"));
+            let leaf =
+                vec![at.of_entry(".parameter_key = ").bind(key()), of_text(text, at), earlier];
+            (vec![leaf], true)
         }
         Lead::Tokens(keys) => {
             (vec![vec![at.column(".tokens @> ").bind(Bind::Int8Array(keys.clone()))]], true)

@@ -3,7 +3,7 @@
 
 use crate::app::App;
 use crate::http::failure::Failure;
-use ::search::render::{Part, Pinned};
+use ::search::render::{Part, Pinned, SortKey};
 use ::search::results::SortValue;
 use access::Grant;
 use base64::Engine as _;
@@ -42,7 +42,13 @@ impl Cursor {
     pub(super) fn seal(&self, app: &App, grant: &Grant, path: &str, search: &str) -> String {
         let pinned = |pinned: &Pinned| json!([pinned.snapshot, pinned.floor]);
         let place = match &self.place {
-            Place::Window(Part::Ordered { after }) => json!(["o", after]),
+            Place::Window(Part::Ordered { after }) => {
+                let after = after.as_ref().map(|(sort_key, tie)| match sort_key {
+                    SortKey::Place(place) => json!([place, tie]),
+                    SortKey::Text(text) => json!([text, tie]),
+                });
+                json!(["o", after])
+            }
             Place::Window(Part::Rest { after }) => json!(["r", after]),
             Place::Window(Part::Changed { since, after }) => json!(["c", after, pinned(since)]),
             Place::Sorted(None) => json!(["s"]),
@@ -129,7 +135,11 @@ fn place(value: &Value) -> Option<Place> {
     let key = value[1].as_i64();
     Some(match value[0].as_str()? {
         "o" => {
-            let after = value[1][0].as_i64().zip(value[1][1].as_i64());
+            let sort_key = match &value[1][0] {
+                Value::String(text) => Some(SortKey::Text(text.clone())),
+                other => other.as_i64().map(SortKey::Place),
+            };
+            let after = sort_key.zip(value[1][1].as_i64());
             Place::Window(Part::Ordered { after })
         }
         "r" => Place::Window(Part::Rest { after: key }),

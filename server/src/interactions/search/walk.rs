@@ -8,10 +8,10 @@ use crate::app::App;
 use crate::http::answer::stored;
 use crate::http::failure::Failure;
 use crate::interactions::look::Reader;
-use ::search::key::version_key_at;
+use ::search::key::{resource_key, version_key_at};
 use ::search::plan::{Order, Plan};
-use ::search::render::{Part, Pinned, Window, page as statement, pages};
-use ::search::results::{Sort, SortKey, SortValue, compare, sort_values};
+use ::search::render::{Part, Pinned, SortKey, Window, page as statement, pages};
+use ::search::results::{Key, Sort, SortValue, compare, sort_values};
 use fhir::outcome::Code;
 use std::cmp::Ordering;
 use store::clock::now_micros;
@@ -151,7 +151,10 @@ impl Walk<'_> {
             (Place::Window(part), _) => {
                 let matches = self.window(reader, part, self.order, limit).await?;
                 let after = matches.describe(|matches| {
-                    matches.iter().map(|found| Place::Window(after(part, found))).collect()
+                    matches
+                        .iter()
+                        .map(|found| Place::Window(after(part, self.order, found)))
+                        .collect()
                 });
                 Ok(Found { matches, after })
             }
@@ -186,7 +189,7 @@ impl Walk<'_> {
     async fn sorted(
         &mut self,
         reader: &mut Reader<'_>,
-        keys: &[SortKey],
+        keys: &[Key],
         after: Option<&(Vec<Option<SortValue>>, String)>,
         limit: u32,
     ) -> Result<Found, Failure> {
@@ -242,10 +245,18 @@ impl Walk<'_> {
 }
 
 /// The place after a match.
-fn after(part: &Part, found: &Match) -> Part {
-    let key = found.version.version_key;
+fn after(part: &Part, order: Order, found: &Match) -> Part {
+    let version = &found.version;
+    let key = version.version_key;
     match part {
-        Part::Ordered { .. } => Part::Ordered { after: Some((found.sort_key.unwrap_or(key), key)) },
+        Part::Ordered { .. } => {
+            let tie = match order {
+                Order::Version { .. } | Order::Date { .. } | Order::Quantity => key,
+                Order::Text => resource_key(version.table.resource, &version.id),
+            };
+            let sort_key = found.sort_key.clone().unwrap_or(SortKey::Place(key));
+            Part::Ordered { after: Some((sort_key, tie)) }
+        }
         Part::Rest { .. } => Part::Rest { after: Some(key) },
         Part::Changed { since, .. } => Part::Changed { since: since.clone(), after: Some(key) },
     }
