@@ -7,7 +7,7 @@ use fhir::path::node::Node;
 use jiff::tz::TimeZone;
 use search::extract::Extractor;
 use search::plan;
-use search::query::{Context as Queries, Query, Unknown};
+use search::query::{Codes, Context as Queries, Query, Unknown};
 use search::render::{self, Part, Window};
 use serde_json::Value;
 
@@ -107,6 +107,7 @@ pub fn query(bytes: &[u8]) {
         time_zone: &zone,
         now_micros: 1_795_000_000_000_000,
         unknown: Unknown::Report,
+        codes: &Codes::new(),
     };
     let wish = Wish { interaction: Interaction::Search, resource: Some("Patient") };
     let (Ok(query), Ok(grant)) =

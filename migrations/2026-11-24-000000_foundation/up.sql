@@ -102,7 +102,7 @@ BEGIN
     ] LOOP
         EXECUTE format('CREATE INDEX IF NOT EXISTS %1$I ON %2$I ((date_low + 0), version_key)', name || '_date', name);
         EXECUTE format('CREATE INDEX IF NOT EXISTS %1$I ON %2$I (patient, date_low) WHERE patient IS NOT NULL', name || '_patient', name);
-        EXECUTE format('CREATE INDEX IF NOT EXISTS %1$I ON %2$I (date_low) WHERE date_high - date_low > 90000000000', name || '_wide', name);
+        EXECUTE format('CREATE INDEX IF NOT EXISTS %1$I ON %2$I ((date_low + 0)) WHERE date_high - date_low > 90000000000', name || '_wide', name);
     END LOOP;
 END $$;
 

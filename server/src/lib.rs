@@ -9,3 +9,4 @@ pub mod routes;
 pub mod serve;
 pub mod settings;
 pub mod telemetry;
+pub mod terminology;

@@ -4,6 +4,7 @@ mod joins;
 mod operations;
 mod paging;
 mod shapes;
+mod terminology;
 mod values;
 
 use crate::harness::TestServer;

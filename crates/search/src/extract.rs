@@ -174,13 +174,12 @@ impl Found<'_> {
             // For others too, which may see what this one does not.
             self.targets(parameter, resource);
         }
-        // Whether there is one is itself the value of some.
+        // Whether there is one is itself the value of some: they always have one.
         let is_truth = matches!(parameter.program, Program::Truth(_));
-        if is_present {
-            self.entries.present |= 1 << parameter.bit;
-        } else if !is_truth {
+        if !(is_present || is_truth) {
             return;
         }
+        self.entries.present |= 1 << parameter.bit;
         match &parameter.rule {
             Rule::Token => self.tokens(parameter, resource),
             Rule::Reference => self.references(parameter, resource),

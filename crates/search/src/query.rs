@@ -16,6 +16,7 @@ use fhir::definitions::r4;
 use jiff::tz::TimeZone;
 use modifier::Modifier;
 use names::{closest, refused};
+use std::collections::HashMap;
 
 const CLAUSES_MAX: usize = 64;
 /// Values of one clause.
@@ -44,6 +45,38 @@ pub struct Context<'a> {
     /// Microseconds since 1970, for what is approximately now.
     pub now_micros: i64,
     pub unknown: Unknown,
+    /// The codes that modifiers of terminology stand for, looked up before.
+    pub codes: &'a Codes,
+}
+
+/// What a modifier and its value stand for: `in` and a value set, `below` and a code.
+pub type Codes = HashMap<(Hierarchy, String), Vec<(String, String)>>;
+
+/// Which codes are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Hierarchy {
+    /// Those of a value set (`:in`, `:not-in`).
+    In,
+    /// A code and what it is a kind of (`:above`).
+    Above,
+    /// A code and its kinds (`:below`).
+    Below,
+}
+
+/// The values that have to be looked up before a query can be parsed.
+pub fn terminology(pairs: &[(String, String)]) -> Vec<(Hierarchy, String)> {
+    let asked = pairs.iter().filter_map(|(name, text)| {
+        let hierarchy = match name.rsplit(':').next()? {
+            "in" | "not-in" => Hierarchy::In,
+            "above" => Hierarchy::Above,
+            "below" => Hierarchy::Below,
+            _ => return None,
+        };
+        Some(
+            text::split(text, ',').take(VALUES_MAX).map(move |value| (hierarchy, value.to_owned())),
+        )
+    });
+    asked.flatten().collect()
 }
 
 #[derive(Clone, Debug)]
@@ -361,6 +394,11 @@ impl Asked {
                     Asked::Not(Box::new(missing))
                 });
             }
+            (Modifier::NotIn, _) => {
+                let within = Modifier::Codes(Hierarchy::In);
+                let asked = Asked::value(resource, parameter, within, text, context)?;
+                return Ok(Asked::Not(Box::new(asked)));
+            }
             (Modifier::Not, _) => {
                 let asked = Asked::value(resource, parameter, Modifier::None, text, context)?;
                 return Ok(Asked::Not(Box::new(asked)));
@@ -462,7 +500,7 @@ pub fn encode(text: &str) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::{CLAUSES_MAX, Context, Query, TEXT_BYTES_MAX, Unknown, VALUES_MAX};
+    use super::{CLAUSES_MAX, Codes, Context, Query, TEXT_BYTES_MAX, Unknown, VALUES_MAX};
     use crate::error::Error;
     use fhir::definitions::r4;
     use jiff::tz::TimeZone;
@@ -482,7 +520,13 @@ pub(crate) mod tests {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         let zone = TimeZone::get("Asia/Shanghai").unwrap();
-        let context = Context { base_url: BASE, time_zone: &zone, now_micros: NOW, unknown };
+        let context = Context {
+            base_url: BASE,
+            time_zone: &zone,
+            now_micros: NOW,
+            unknown,
+            codes: &Codes::new(),
+        };
         Query::parse(r4().resource(resource).unwrap().name, &pairs, &context)
     }
 
@@ -509,7 +553,6 @@ pub(crate) mod tests {
             "Patient?name:above=a",
             "Patient?name:text=a",
             "Patient?birthdate:exact=2020",
-            "Patient?gender:in=http://a.test/vs",
             "Observation?subject:Device2=1",
             "Patient?_id:missing=true",
             "Patient?_list=$current",
@@ -584,6 +627,7 @@ pub(crate) mod tests {
                     base_url: BASE,
                     time_zone: &TimeZone::UTC,
                     now_micros: NOW,
+                    codes: &Codes::new(),
                     unknown: Unknown::Report,
                 };
                 let resource = r4().resource(resource).unwrap().name;

@@ -13,8 +13,9 @@ use crate::http::answer::{Answer, Content, stored};
 use crate::http::bundle::{Bundle, Entry};
 use crate::http::failure::Failure;
 use crate::http::request::{Request, encode};
+use crate::terminology;
 use ::search::plan::{self, Plan};
-use ::search::query::{Context, Query, Unknown};
+use ::search::query::{Codes, Context, Query, Unknown};
 use ::search::render;
 use access::Grant;
 use cursor::Cursor;
@@ -36,7 +37,11 @@ pub async fn look(
     grant: &Grant,
     request: &Request,
 ) -> Result<Looked, Failure> {
-    let wanted = Wanted::parse(app, request)?;
+    let pairs = request.criteria();
+    let none = Codes::new();
+    let context = context(app, Unknown::Refuse, &none);
+    let codes = terminology::codes(reader, grant, &pairs, &context).await?;
+    let wanted = Wanted::parse(app, request, &codes)?;
     if wanted.is_explained {
         return explain::look(app, grant, request, &wanted).await;
     }
@@ -203,12 +208,13 @@ fn told(wanted: &Wanted, is_cut: bool) -> Option<Vec<u8>> {
     (!issues.is_empty()).then(|| fhir::json::write(&outcome::resource(&issues)))
 }
 
-pub fn context(app: &App, unknown: Unknown) -> Context<'_> {
+pub fn context<'a>(app: &'a App, unknown: Unknown, codes: &'a Codes) -> Context<'a> {
     Context {
         base_url: &app.settings.service.base_url,
         time_zone: &app.settings.service.time_zone,
         now_micros: now_micros(),
         unknown,
+        codes,
     }
 }
 
@@ -218,7 +224,7 @@ pub fn criteria(
     table: &'static Table,
     pairs: &[(String, String)],
 ) -> Result<Criteria, Failure> {
-    let query = Query::parse(table.resource, pairs, &context(app, Unknown::Refuse))?;
+    let query = Query::parse(table.resource, pairs, &context(app, Unknown::Refuse, &Codes::new()))?;
     let text =
         pairs.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect::<Vec<_>>();
     Ok(Criteria { query, text: text.join("&") })

@@ -7,8 +7,9 @@ use crate::http::failure::Failure;
 use crate::http::request::{Request, encode};
 use crate::interactions::look::{Looked, Reader, patients, record, status};
 use crate::interactions::search::context;
+use crate::terminology;
 use ::search::plan::{self, Order};
-use ::search::query::{Query, Unknown};
+use ::search::query::{Codes, Query, Unknown};
 use ::search::render::{self, Part, Window};
 use access::Grant;
 use fhir::outcome::Code;
@@ -45,7 +46,10 @@ pub(super) async fn look(
     if !asks(&["patient", "subject"]) || !asks(&["code", "category"]) {
         return Err(Failure::bad_request("$lastn needs patient or subject, and code or category"));
     }
-    let query = Query::parse(table.resource, &pairs, &context(app, Unknown::Refuse))?;
+    let none = Codes::new();
+    let codes =
+        terminology::codes(reader, grant, &pairs, &context(app, Unknown::Refuse, &none)).await?;
+    let query = Query::parse(table.resource, &pairs, &context(app, Unknown::Refuse, &codes))?;
     let canonical = query.canonical();
     let plan = plan::plan(&query, grant)?;
     let window = |part| Window {

@@ -60,14 +60,21 @@ pub(crate) fn meets(ranges: &[Range], moment: &Range) -> bool {
 mod tests {
     use super::{meets, of, parse};
     use crate::query::tests::NOW;
-    use crate::query::{Context, Unknown};
+    use crate::query::{Codes, Context, Unknown};
     use jiff::tz::TimeZone;
     use serde_json::json;
 
     const SECOND: &str = "2026-11-23T08:00:30Z";
 
     fn context(zone: &TimeZone) -> Context<'_> {
-        Context { base_url: "", time_zone: zone, now_micros: NOW, unknown: Unknown::Refuse }
+        static NONE: std::sync::LazyLock<Codes> = std::sync::LazyLock::new(Codes::new);
+        Context {
+            base_url: "",
+            time_zone: zone,
+            now_micros: NOW,
+            unknown: Unknown::Refuse,
+            codes: &NONE,
+        }
     }
 
     /// Whether a version of this second is found.

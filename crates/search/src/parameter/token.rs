@@ -276,6 +276,14 @@ pub(crate) fn parse(
     }
 }
 
+/// A code of a system, as it is asked for.
+pub(crate) fn coded(system: &str, code: &str, spelling: Spelling) -> Wanted {
+    match system {
+        "" => Form::NoSystem(spelling.spelt(code)),
+        system => Form::Coded { system: system.to_owned(), code: spelling.spelt(code) },
+    }
+}
+
 /// `system|code|value` of `:of-type`.
 pub(crate) fn parse_of_type(text: &str, parameter: &'static str) -> Result<Wanted, Error> {
     let parts: Vec<String> =

@@ -1,6 +1,6 @@
 //! Modifiers (search.html#modifiers), and what values mean under them.
 
-use super::{Context, Wanted};
+use super::{Context, Hierarchy, Wanted};
 use crate::error::{Error, shown};
 use crate::parameter::string::How;
 use crate::parameter::token::Spelling;
@@ -19,6 +19,9 @@ pub(crate) enum Modifier {
     Contains,
     Above,
     Below,
+    /// Codes that were looked up.
+    Codes(Hierarchy),
+    NotIn,
     OfType,
     Identifier,
     /// `subject:Patient=1`
@@ -35,6 +38,14 @@ impl Modifier {
             ("not", Rule::Token) => return Ok(Modifier::Not),
             ("not", Rule::Either(codes)) if codes.iter().all(|code| !code.contains('$')) => {
                 return Ok(Modifier::Not);
+            }
+            ("in", Rule::Token | Rule::Either(_)) => return Ok(Modifier::Codes(Hierarchy::In)),
+            ("not-in", Rule::Token | Rule::Either(_)) => return Ok(Modifier::NotIn),
+            ("above", Rule::Token | Rule::Either(_)) => {
+                return Ok(Modifier::Codes(Hierarchy::Above));
+            }
+            ("below", Rule::Token | Rule::Either(_)) => {
+                return Ok(Modifier::Codes(Hierarchy::Below));
             }
             ("exact", Rule::String) => return Ok(Modifier::Exact),
             ("contains", Rule::String) => return Ok(Modifier::Contains),
@@ -63,8 +74,10 @@ impl Modifier {
     fn names(parameter: &Parameter) -> Vec<String> {
         let own: &[&str] = match parameter.rule {
             Rule::Id | Rule::LastUpdated => return vec!["no modifier".to_owned()],
-            Rule::Token => &[":not", ":of-type (identifiers)"],
-            Rule::Either(_) => &[":not"],
+            Rule::Token => {
+                &[":not", ":in", ":not-in", ":above", ":below", ":of-type (identifiers)"]
+            }
+            Rule::Either(_) => &[":not", ":in", ":not-in", ":above", ":below"],
             Rule::String => &[":exact", ":contains"],
             Rule::Uri => &[":above", ":below"],
             Rule::Reference => &[":identifier", "a type"],
@@ -95,6 +108,9 @@ pub(super) fn wanted(
         }
         Rule::Token if *modifier == Modifier::OfType => {
             Wanted::Tokens(each(values, |value| token::parse_of_type(value, code))?)
+        }
+        Rule::Token if matches!(modifier, Modifier::Codes(_)) => {
+            Wanted::Tokens(codes(parameter, modifier, values, context)?)
         }
         Rule::Token => {
             Wanted::Tokens(each(values, |value| token::parse(value, code, parameter.spelling))?)
@@ -151,6 +167,31 @@ pub(super) fn wanted(
             return Err(Error::NotSupported { what, instead: "leave it out".to_owned() });
         }
     })
+}
+
+/// The codes that the values stand for; none of a value set that is empty.
+fn codes(
+    parameter: &Parameter,
+    modifier: &Modifier,
+    values: &[&str],
+    context: &Context,
+) -> Result<Vec<token::Wanted>, Error> {
+    let Modifier::Codes(hierarchy) = modifier else { return Ok(Vec::new()) };
+    let mut wanted = Vec::new();
+    for value in values {
+        let codes = context.codes.get(&(*hierarchy, (*value).to_owned()));
+        let codes = codes.ok_or_else(|| Error::Value {
+            parameter: parameter.code.to_owned(),
+            reason: format!(
+                "`{}` cannot be looked up here; write a value set's URL, or system|code for :above and :below, in a search",
+                shown(value)
+            ),
+        })?;
+        let form =
+            |(system, code): &(String, String)| token::coded(system, code, parameter.spelling);
+        wanted.extend(codes.iter().map(form));
+    }
+    Ok(wanted)
 }
 
 fn each<'a, T>(

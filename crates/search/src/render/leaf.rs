@@ -213,7 +213,7 @@ fn dated(plan: &Plan, leaves: Vec<Vec<Sql>>, low: &dyn Fn() -> Sql, at: At) -> V
             let mut long = leaf.clone();
             long.push(width.then(" > 90000000000"));
             if to != i64::MAX {
-                long.push(at.column(".date_low <= ").bind(Bind::Int8(to)));
+                long.push(at.column(".date_low + 0 <= ").bind(Bind::Int8(to)));
             }
             all.extend([short, long]);
         } else {

@@ -9,7 +9,7 @@ use crate::http::request::{Request, encode};
 use crate::http::target::Target;
 use crate::interactions::history::count;
 use crate::interactions::read::subset;
-use ::search::query::{Query, Unknown};
+use ::search::query::{Codes, Query, Unknown};
 use ::search::results::{Include, Sort};
 use access::Grant;
 use fhir::definitions::r4;
@@ -77,7 +77,7 @@ enum Place {
 }
 
 impl Wanted {
-    pub(super) fn parse(app: &App, request: &Request) -> Result<Wanted, Failure> {
+    pub(super) fn parse(app: &App, request: &Request, codes: &Codes) -> Result<Wanted, Failure> {
         let has_total = match request.parameter("_total") {
             None | Some("none") => false,
             Some("accurate" | "estimate") => true,
@@ -96,7 +96,7 @@ impl Wanted {
         }
         let only_count = request.parameter("_summary") == Some("count");
         let (place, kinds) = place(request)?;
-        let (queries, ignored) = queries(app, request, &kinds)?;
+        let (queries, ignored) = queries(app, request, &kinds, codes)?;
         let queries = match &request.target {
             Target::Compartment(table, id, _) => queries
                 .into_iter()
@@ -135,7 +135,8 @@ impl Wanted {
         table: &'static Table,
         id: &str,
     ) -> Result<Wanted, Failure> {
-        let context = context(app, Unknown::Refuse);
+        let none = Codes::new();
+        let context = context(app, Unknown::Refuse, &none);
         let mut kinds: Vec<&'static str> = TABLES.iter().map(|table| table.resource).collect();
         if let Some(asked) = request.parameter("_type") {
             kinds = chosen(asked, &kinds)?;
@@ -289,6 +290,7 @@ fn queries(
     app: &App,
     request: &Request,
     kinds: &[&'static str],
+    codes: &Codes,
 ) -> Result<(Vec<Query>, Vec<String>), Failure> {
     let is_own = |name: &str| OWN.contains(&name.split(':').next().unwrap_or(name));
     let pairs: Vec<(String, String)> =
@@ -297,7 +299,7 @@ fn queries(
         Handling::Strict => Unknown::Refuse,
         Handling::Lenient => Unknown::Report,
     };
-    let context = context(app, unknown);
+    let context = context(app, unknown, codes);
     let mut queries = Vec::with_capacity(kinds.len());
     let mut ignored = Vec::new();
     for kind in kinds {
