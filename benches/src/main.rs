@@ -6,6 +6,7 @@ mod import;
 mod process;
 mod reads;
 mod report;
+mod searches;
 
 use anyhow::Result;
 use city::City;
@@ -35,6 +36,12 @@ enum Command {
         #[arg(long, default_value_t = 200)]
         bundles: u32,
     },
+    /// Measure a published set of searches in a city of 50,000 resources and in a larger one.
+    Searches {
+        /// Patients of the larger city; 28,000 bring a million resources.
+        #[arg(long, default_value_t = 28_000)]
+        patients: u32,
+    },
 }
 
 fn main() -> Result<()> {
@@ -43,6 +50,14 @@ fn main() -> Result<()> {
         Command::Run { patients, seconds, bundles } => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(run(patients, seconds, bundles))
+        }
+        Command::Searches { patients } => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(async {
+                let mut report = Report::new()?;
+                searches::measure(patients, &mut report).await?;
+                report.close()
+            })
         }
     }
 }

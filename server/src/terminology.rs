@@ -76,11 +76,10 @@ impl Lookup<'_, '_> {
             limit: 1,
         };
         let found = self.reader.find(plan.table(), &render::page(&plan, &window)).await?;
-        let tree = found.describe(|found| {
+        found.describe(|found| {
             let json = found.matches.first().and_then(|found| found.version.json.as_deref());
             json.map(stored).transpose()
-        });
-        tree
+        })
     }
 
     fn value_set<'a>(
