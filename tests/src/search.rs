@@ -64,3 +64,18 @@ fn observation(id: &str, code: &str, patient: &str, date: &str, value: &Value) -
 fn quantity(value: f64, code: &str) -> Value {
     json!({ "value": value, "unit": code, "system": "http://unitsofmeasure.org", "code": code })
 }
+
+/// A value that a parameter of this kind takes.
+pub(crate) fn sample(name: &str, of: &str) -> &'static str {
+    match of {
+        "date" => "2026",
+        "number" | "quantity" => "5",
+        "special" => "31|121",
+        "composite" if name.ends_with("-coordinate") => "a$1$2",
+        "composite" if name == "relationship" => "DocumentReference/1$a",
+        "composite" if name == "code-value-date" => "a$2026",
+        "composite" if name.ends_with("-quantity") => "a$1",
+        "composite" => "a$a",
+        _ => "a",
+    }
+}

@@ -9,8 +9,8 @@ use schema::resource::Table;
 use search::render::SortKey;
 use search::sql::{Bind, Sql};
 use std::time::Instant;
-use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Row, Statement};
 
 /// A match of conditional criteria: enough to name it and to read it again under its lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Store {
     }
 
     pub(crate) async fn count_on(&self, client: &Object, sql: &Sql) -> Result<i64, Error> {
-        let statement = client.prepare_cached(&sql.text()).await?;
+        let statement = prepared(client, &sql.text()).await?;
         let began = Instant::now();
         let row = client.query_one(&statement, &binds(sql)).await?;
         metrics::histogram!("bund_statement_seconds", "statement" => "count")
@@ -99,7 +99,7 @@ impl Store {
         sql: &Sql,
         table: impl Fn(&Row) -> Result<&'static Table, Error>,
     ) -> Result<Matches, Error> {
-        let statement = client.prepare_cached(&sql.text()).await?;
+        let statement = prepared(client, &sql.text()).await?;
         let began = Instant::now();
         let rows = client.query(&statement, &binds(sql)).await?;
         metrics::histogram!("bund_statement_seconds", "statement" => "find")
@@ -111,6 +111,15 @@ impl Store {
         });
         Ok(Matches { matches: matches.collect::<Result<_, Error>>()?, snapshot })
     }
+}
+
+/// Searches have more shapes than a connection should remember: what is forgotten is prepared again.
+async fn prepared(client: &Object, text: &str) -> Result<Statement, Error> {
+    const REMEMBERED_MAX: usize = 400;
+    if client.statement_cache.size() > REMEMBERED_MAX {
+        client.statement_cache.clear();
+    }
+    Ok(client.prepare_cached(text).await?)
 }
 
 fn sort_key(row: &Row) -> Result<Option<SortKey>, Error> {

@@ -1,6 +1,7 @@
 //! capabilities (http.html#capabilities).
 
 use crate::harness::TestServer;
+use crate::search::sample;
 
 #[tokio::test]
 async fn the_statement_is_a_valid_resource_and_true() {
@@ -18,19 +19,9 @@ async fn the_statement_is_a_valid_resource_and_true() {
         let query: Vec<String> = parameters
             .iter()
             .map(|parameter| {
-                let name = parameter["name"].as_str().unwrap();
-                let value = match parameter["type"].as_str().unwrap() {
-                    "date" => "2026",
-                    "number" | "quantity" => "5",
-                    "special" => "31|121",
-                    "composite" if name.ends_with("-coordinate") => "a$1$2",
-                    "composite" if name == "relationship" => "DocumentReference/1$a",
-                    "composite" if name == "code-value-date" => "a$2026",
-                    "composite" if name.ends_with("-quantity") => "a$1",
-                    "composite" => "a$a",
-                    _ => "a",
-                };
-                format!("{}={value}", parameter["name"].as_str().unwrap())
+                let (name, of) = (&parameter["name"], &parameter["type"]);
+                let (name, of) = (name.as_str().unwrap(), of.as_str().unwrap());
+                format!("{name}={}", sample(name, of))
             })
             .collect();
         let request = server.request("GET", &format!("{kind}?{}", query.join("&")));

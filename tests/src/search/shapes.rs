@@ -1,5 +1,6 @@
 //! Statements: every parameter leads one that PostgreSQL takes, and the searches that people use most stay on their indexes.
 
+use super::sample;
 use crate::harness::TestServer;
 use city::City;
 use serde_json::Value;
@@ -18,7 +19,7 @@ async fn every_parameter_leads_and_sorts_a_search_of_its_own() {
             if name.starts_with('_') && !["Patient", "Basic"].contains(&kind) {
                 continue;
             }
-            let value = value(name, of);
+            let value = sample(name, of);
             let mut queries = vec![format!("{name}={value}&_total=accurate")];
             if !["_id", "_lastUpdated"].contains(&name) {
                 queries.push(format!("{name}:missing=true&{name}={value}"));
@@ -36,20 +37,6 @@ async fn every_parameter_leads_and_sorts_a_search_of_its_own() {
         }
     }
     assert!(searches > 3_000, "{searches}");
-}
-
-fn value(name: &str, of: &str) -> &'static str {
-    match of {
-        "date" => "2026",
-        "number" | "quantity" => "5",
-        "special" => "31|121",
-        "composite" if name.ends_with("-coordinate") => "a$1$2",
-        "composite" if name == "relationship" => "DocumentReference/1$a",
-        "composite" if name == "code-value-date" => "a$2026",
-        "composite" if name.ends_with("-quantity") => "a$1",
-        "composite" => "a$a",
-        _ => "a",
-    }
 }
 
 /// Buffers of 8 KiB that a search may touch in a city of 200 people, some 7,000 resources; a walk over the observations alone

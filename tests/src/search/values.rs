@@ -241,3 +241,54 @@ async fn chinese_names_are_found_as_people_write_them() {
     let sorted = server.get("Patient?_sort=family&_id=chen,lv,shan,wang").await.expect(200).ids();
     assert_eq!(sorted, ["chen", "lv", "shan", "wang"]);
 }
+
+#[tokio::test]
+async fn what_asks_too_much_or_nothing_is_refused_at_once() {
+    let server = server(&[]).await;
+    for (search, reason) in [
+        (format!("Patient?name={}", vec!["a"; 10_000].join(",")), "at most 1000"),
+        (format!("Patient?{}", "gender=male&".repeat(65)), "at most 64"),
+        (format!("Patient?_include={}", vec!["Patient:link"; 40].join(",")), "more than 32"),
+        (format!("Patient?_sort={}", vec!["name"; 9].join(",")), "at most 8"),
+        (format!("Patient?{}_id=x", "_has:Patient:link:".repeat(40)), "too many resources"),
+        ("Patient?_count=-1".to_owned(), "_count"),
+        ("Patient?_count=1e9".to_owned(), "_count"),
+        ("Patient?_total=perhaps".to_owned(), "_total"),
+        ("Patient?_summary=maybe".to_owned(), "_summary"),
+        ("Patient?_explain=perhaps".to_owned(), "_explain"),
+        ("Patient?name=%00".to_owned(), "control characters"),
+        ("Patient?name=a%5C".to_owned(), "`\\`"),
+        ("Patient?name=,".to_owned(), "between commas"),
+        ("Patient?birthdate=ge".to_owned(), "no date"),
+        ("Patient?birthdate=99999-01-01".to_owned(), "no date"),
+        ("Patient?:missing=true".to_owned(), ""),
+        ("Patient?name:missing=yes".to_owned(), "true or false"),
+        ("Patient?_has::::=x".to_owned(), "_has"),
+        ("Patient?.=x".to_owned(), ""),
+        ("Patient?link..name=x".to_owned(), ""),
+        ("Observation?value-quantity=gt1|a|b|c".to_owned(), "a quantity is"),
+        ("Observation?value-quantity=1e99999".to_owned(), "number"),
+        ("Observation?code-value-quantity=a$b$c".to_owned(), "with a `$` between"),
+        ("Location?near=91|0".to_owned(), "latitude"),
+    ] {
+        let request = server.request("GET", &search).header("prefer", "handling=strict");
+        server.send(request).await.refused(400, reason);
+    }
+    // More than the largest page is the largest page.
+    server.get("Patient?_count=1000000000").await.expect(200);
+    for text in ["'", "\"", "%25", "_", "%3B--", "$1", "*", "(", "%5C%5C", "{}", "%E2%80%AE"] {
+        for name in [
+            "name",
+            "identifier",
+            "_id",
+            "general-practitioner",
+            "birthdate",
+            "name:contains",
+            "_tag",
+            "link.name",
+        ] {
+            let answer = server.get(&format!("Patient?{name}={text}")).await;
+            assert!([200, 400].contains(&answer.status), "{name}={text}: {}", answer.status);
+        }
+    }
+}
