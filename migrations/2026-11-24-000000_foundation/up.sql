@@ -102,7 +102,7 @@ BEGIN
     ] LOOP
         EXECUTE format('CREATE INDEX IF NOT EXISTS %1$I ON %2$I ((date_low + 0), version_key)', name || '_date', name);
         EXECUTE format('CREATE INDEX IF NOT EXISTS %1$I ON %2$I (patient, date_low) WHERE patient IS NOT NULL', name || '_patient', name);
-        EXECUTE format('CREATE INDEX IF NOT EXISTS %1$I ON %2$I ((date_low + 0)) WHERE date_high - date_low > 90000000000', name || '_wide', name);
+        EXECUTE format('CREATE INDEX IF NOT EXISTS %1$I ON %2$I (date_high) WHERE date_high - date_low > 90000000000', name || '_wide', name);
     END LOOP;
 END $$;
 
@@ -139,7 +139,7 @@ BEGIN
     END LOOP;
 END $$;
 
--- Types with a leading code; a resource with more than two of them has the others among its tokens.
+-- Types with a leading code; a resource with more than two of them has the others in reference_entry.
 DO $$
 DECLARE
     name text;
@@ -151,6 +151,8 @@ BEGIN
     ] LOOP
         EXECUTE format('CREATE INDEX IF NOT EXISTS %1$I ON %2$I (code, date_low) WHERE code IS NOT NULL', name || '_code', name);
         EXECUTE format('CREATE INDEX IF NOT EXISTS %1$I ON %2$I (code2, date_low) WHERE code2 IS NOT NULL', name || '_code2', name);
+        EXECUTE format('CREATE INDEX IF NOT EXISTS %1$I ON %2$I (code, date_high) WHERE code IS NOT NULL AND date_high - date_low > 90000000000', name || '_code_wide', name);
+        EXECUTE format('CREATE INDEX IF NOT EXISTS %1$I ON %2$I (code2, date_high) WHERE code2 IS NOT NULL AND date_high - date_low > 90000000000', name || '_code2_wide', name);
     END LOOP;
 END $$;
 
@@ -186,7 +188,7 @@ CREATE INDEX IF NOT EXISTS range_entry_low ON range_entry (parameter_key, low, r
 
 CREATE INDEX IF NOT EXISTS range_entry_resource ON range_entry (resource_key);
 
--- Actors of appointments and the like, with the leading date of the resource.
+-- Actors of appointments and the like, and codes beyond the second, with the leading date of the resource.
 CREATE TABLE IF NOT EXISTS reference_entry (
     shard int4 NOT NULL,
     target_key int8 NOT NULL,

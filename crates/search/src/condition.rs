@@ -257,7 +257,7 @@ impl Condition {
             Condition::Codes(codes) => codes.iter().any(|code| {
                 let is_there = entries.code == Some(code.key)
                     || entries.code2 == Some(code.key)
-                    || entries.tokens.contains(&code.key);
+                    || entries.filters.contains(&code.key);
                 is_there && code.filter.is_none_or(|filter| entries.filters.contains(&filter))
             }),
             Condition::Actors(keys) => keys.iter().any(|key| entries.filters.contains(key)),

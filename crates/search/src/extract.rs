@@ -54,7 +54,7 @@ pub struct RangeEntry {
     pub high: i64,
 }
 
-/// A reference that is looked up together with the date of the resource.
+/// A reference, or a code beyond the second, that is looked up together with the date of the resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ReferenceEntry {
     pub target_key: i64,
@@ -217,7 +217,10 @@ impl Found<'_> {
                 (true, Some(code), _) | (true, _, Some(code)) if code == key => {}
                 (true, None, _) => entries.code = Some(key),
                 (true, Some(_), None) => entries.code2 = Some(key),
-                (true, Some(_), Some(_)) => entries.tokens.push(key),
+                (true, Some(_), Some(_)) => {
+                    entries.filters.push(key);
+                    entries.references.push(ReferenceEntry { target_key: key, date_low: 0 });
+                }
             }
         });
     }

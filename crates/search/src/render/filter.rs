@@ -237,7 +237,7 @@ fn code_filter(code: Code, at: At) -> Sql {
     let any = Sql::any(vec![
         at.column(".code + 0 = ").bind(key()),
         at.column(".code2 + 0 = ").bind(key()),
-        Sql::default().bind(key()).then(" = ANY(").append(at.column(".tokens)")),
+        has_filter(code.key, at),
     ]);
     Sql::all([any].into_iter().chain(code.filter.map(|filter| has_filter(filter, at))).collect())
 }

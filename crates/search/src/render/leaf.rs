@@ -169,13 +169,24 @@ fn apart(spans: &[Span]) -> Vec<Span> {
     apart.into_iter().map(span).collect()
 }
 
-/// A code stands first, second, or among the tokens; never in two places.
+/// Resources with an entry in `reference_entry`.
+fn entered(keys: Vec<i64>, at: At) -> Sql {
+    at.column(".key = ANY(ARRAY(SELECT ")
+        .append(at.of_entry(".resource_key FROM reference_entry AS "))
+        .then(at.entry())
+        .then(" WHERE ")
+        .append(at.of_entry(".target_key = ANY("))
+        .bind(Bind::Int8Array(keys))
+        .then(")))")
+}
+
+/// A code stands first, second, or beyond; never in two places.
 fn of_code(code: Code, at: At) -> Vec<Vec<Sql>> {
     let key = || Bind::Int8(code.key);
     let leaves = [
         at.column(".code = ").bind(key()),
         at.column(".code2 = ").bind(key()),
-        at.column(".tokens @> ").bind(Bind::Int8Array(vec![code.key])),
+        entered(vec![code.key], at),
     ];
     leaves
         .into_iter()
@@ -188,11 +199,14 @@ fn of_code(code: Code, at: At) -> Vec<Vec<Sql>> {
 /// With the bounds that conditions set to the leading date: for the few dates that are wide in a leaf of their own.
 fn dated(plan: &Plan, leaves: Vec<Vec<Sql>>, low: &dyn Fn() -> Sql, at: At) -> Vec<Vec<Sql>> {
     let (mut from, mut to, mut has_wide) = (i64::MIN, i64::MAX, false);
+    let mut ends_from = i64::MIN;
     for condition in &plan.rest {
         if let Condition::Date(spans) = condition {
             let (low, high) = bounds(spans);
             (from, to) = (from.max(low), to.min(high));
             has_wide |= spans.iter().any(Span::has_wide);
+            let ends = spans.iter().map(|span| span.low_from.max(span.high_from)).min();
+            ends_from = ends_from.max(ends.unwrap_or(i64::MIN));
         }
     }
     let mut since = Vec::new();
@@ -212,8 +226,9 @@ fn dated(plan: &Plan, leaves: Vec<Vec<Sql>>, low: &dyn Fn() -> Sql, at: At) -> V
             short.push(width.clone().then(" <= 90000000000"));
             let mut long = leaf.clone();
             long.push(width.then(" > 90000000000"));
-            if to != i64::MAX {
-                long.push(at.column(".date_low + 0 <= ").bind(Bind::Int8(to)));
+            // What begins early ends late: these have an index by their end.
+            if ends_from != i64::MIN {
+                long.push(at.column(".date_high >= ").bind(Bind::Int8(ends_from)));
             }
             all.extend([short, long]);
         } else {
@@ -246,7 +261,7 @@ fn leading(condition: &Condition, at: At) -> Vec<Sql> {
             let leaves = [
                 at.column(".code = ANY(").bind(keys()).then(")"),
                 at.column(".code2 = ANY(").bind(keys()).then(")"),
-                at.column(".tokens && ").bind(keys()),
+                entered(codes.iter().map(|code| code.key).collect(), at),
             ];
             let has_filters = codes.iter().any(|code| code.filter.is_some());
             let exactly = |leaf| match has_filters {
@@ -255,15 +270,7 @@ fn leading(condition: &Condition, at: At) -> Vec<Sql> {
             };
             leaves.into_iter().map(exactly).collect()
         }
-        Condition::Actors(keys) => vec![
-            at.column(".key = ANY(ARRAY(SELECT ")
-                .append(at.of_entry(".resource_key FROM reference_entry AS "))
-                .then(at.entry())
-                .then(" WHERE ")
-                .append(at.of_entry(".target_key = ANY("))
-                .bind(Bind::Int8Array(keys.clone()))
-                .then(")))"),
-        ],
+        Condition::Actors(keys) => vec![entered(keys.clone(), at)],
         Condition::Strings { parameter, texts } => {
             let each = texts.iter().map(|text| {
                 entries("string_entry", at)
