@@ -9,6 +9,7 @@ mod durability;
 mod harness;
 mod hostile;
 mod migrations;
+mod oracle;
 mod outages;
 mod races;
 mod search;

@@ -1,0 +1,233 @@
+//! Random searches of random resources, against an evaluator that is slow and obvious (search.html).
+//!
+//! The evaluator is written from the specification and knows nothing of the server. A run is the same every time;
+//! `BUND_ORACLE_CASES` asks for more queries of each hospital, and `BUND_ORACLE_SEED` for another hospital.
+
+mod evaluate;
+mod generate;
+mod parameters;
+mod query;
+mod random;
+mod values;
+mod world;
+
+use crate::harness::{TestServer, entry, transaction};
+use evaluate::{disorder, included, matches, name_of};
+use query::{Base, Query};
+use random::Random;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use world::{HERE, World};
+
+/// Hospitals that have shown something, and others.
+const SEEDS: [u64; 4] = [1, 77, 4_004, 20_261_124];
+const CASES: usize = 300;
+
+/// What the server is known to answer otherwise, by pieces of the address: left out until it is mended.
+const KNOWN: [&[&str]; 3] = [
+    // Who has no `deceased` is found by `deceased=false`, so there is a value; but also by `deceased:missing=true`.
+    &["deceased:missing"],
+    // `system|` in the composites of components is refused: "not supported yet; name the code".
+    &["component-code-value-quantity", "%7C%24"],
+    &["combo-code-value-quantity", "%7C%24"],
+];
+
+struct Hospital {
+    server: TestServer,
+    world: World,
+}
+
+impl Hospital {
+    async fn open(world: World) -> Hospital {
+        let server = TestServer::start().await;
+        let put = |resource: &Value| {
+            let text = resource.to_string().replace(HERE, &format!("{}/", server.base));
+            entry("PUT", &name_of(resource), Some(serde_json::from_str(&text).unwrap()))
+        };
+        let entries = world.resources.iter().map(put).collect();
+        server.post("", &transaction(entries)).await.expect(200);
+        Hospital { server, world }
+    }
+}
+
+/// A hospital and what is asked of it: the same for the same seed.
+fn scene(seed: u64, count: usize) -> (World, Vec<Query>) {
+    let mut random = Random(seed);
+    let world = World::random(&mut random);
+    let mut queries = Vec::new();
+    while queries.len() < count {
+        let query = generate::query(&mut random, &world);
+        let address = query.address("BASE");
+        let is_known = KNOWN.iter().any(|known| known.iter().all(|piece| address.contains(piece)));
+        // Half of those that find nothing would teach nothing.
+        let is_empty = matches(&world, &query).is_empty() && random.percent(50);
+        if !is_known && !is_empty {
+            queries.push(query);
+        }
+    }
+    (world, queries)
+}
+
+fn cases() -> usize {
+    std::env::var("BUND_ORACLE_CASES").map_or(CASES, |text| text.parse().unwrap())
+}
+
+fn seeds() -> Vec<u64> {
+    std::env::var("BUND_ORACLE_SEED").map_or(SEEDS.to_vec(), |text| vec![text.parse().unwrap()])
+}
+
+#[tokio::test]
+async fn the_server_finds_what_the_oracle_finds() {
+    let mut report = String::new();
+    for seed in seeds() {
+        let (world, queries) = scene(seed, cases());
+        let hospital = Hospital::open(world).await;
+        for (query, count) in queries.iter().zip([1, 2, 100, 3, 5, 10].into_iter().cycle()) {
+            if let Err(wrong) = compare(&hospital, query, count).await {
+                write!(report, "\n\nseed {seed}: {wrong}").unwrap();
+                for criterion in query.criteria.iter().filter(|_| query.criteria.len() > 1) {
+                    let alone = query.only(criterion.clone());
+                    if let Err(wrong) = compare(&hospital, &alone, 100).await {
+                        write!(report, "\n  and so alone: {wrong}").unwrap();
+                    }
+                }
+            }
+        }
+    }
+    assert!(report.is_empty(), "{report}");
+}
+
+#[test]
+fn the_queries_are_not_in_vain() {
+    for seed in SEEDS {
+        let (world, queries) = scene(seed, CASES);
+        let mut found = 0;
+        let mut excluded = 0;
+        let mut both = 0;
+        let mut included_any = 0;
+        for query in &queries {
+            let matches = matches(&world, query);
+            let everything = Query { criteria: Vec::new(), ..query.clone() };
+            let is_less = matches.len() < evaluate::matches(&world, &everything).len();
+            found += usize::from(!matches.is_empty());
+            excluded += usize::from(is_less);
+            both += usize::from(is_less && !matches.is_empty());
+            included_any += usize::from(!included(&world, query, &matches).is_empty());
+        }
+        let told = format!(
+            "seed {seed}: of {} queries {found} find, {excluded} exclude, {both} do both, {included_any} include",
+            queries.len()
+        );
+        let is_much = |count: usize, percent: usize| count * 100 >= queries.len() * percent;
+        let is_good = is_much(found, 50) && is_much(excluded, 60) && is_much(both, 30);
+        assert!(is_good && is_much(included_any, 8), "{told}");
+    }
+}
+
+/// The pages of a search, put together.
+struct Walk {
+    matches: Vec<Value>,
+    included: BTreeSet<String>,
+    total: Option<u64>,
+}
+
+async fn walk(server: &TestServer, address: &str) -> Result<Walk, String> {
+    let mut walk = Walk { matches: Vec::new(), included: BTreeSet::new(), total: None };
+    let mut next = Some(address.to_owned());
+    let mut is_first = true;
+    while let Some(path) = next {
+        let page = server.get(&path).await;
+        if page.status != 200 {
+            return Err(format!("{} {}", page.status, page.text));
+        }
+        let bundle = page.json();
+        if is_first {
+            walk.total = bundle["total"].as_u64();
+            is_first = false;
+        }
+        let mut on_page = BTreeSet::new();
+        for entry in bundle["entry"].as_array().into_iter().flatten() {
+            let resource = &entry["resource"];
+            let Some(mode) = entry["search"]["mode"].as_str() else {
+                return Err(format!("an entry without a mode: {}", page.text));
+            };
+            if mode == "outcome" {
+                return Err(format!("an outcome: {resource}"));
+            }
+            if !on_page.insert(name_of(resource)) {
+                return Err(format!("{} twice on one page", name_of(resource)));
+            }
+            if mode == "match" {
+                walk.matches.push(resource.clone());
+            } else {
+                walk.included.insert(name_of(resource));
+            }
+        }
+        // The link of a search over several types has no path after the base.
+        let link =
+            bundle["link"].as_array().into_iter().flatten().find(|link| link["relation"] == "next");
+        next = link.map(|link| {
+            let path = link["url"].as_str().unwrap().strip_prefix(&server.base).unwrap();
+            path.trim_start_matches('/').to_owned()
+        });
+    }
+    Ok(walk)
+}
+
+async fn compare(hospital: &Hospital, query: &Query, count: usize) -> Result<(), String> {
+    let world = &hospital.world;
+    let address = query.address(&hospital.server.base);
+    let separator = if address.ends_with('?') { "" } else { "&" };
+    let expected = matches(world, query);
+    let expected_included = included(world, query, &expected);
+    let said = |what: &str| format!("{address}\n  {what}");
+    // No more than some seven pages.
+    let count = count.max(expected.len() / 6);
+    let searched = format!("{address}{separator}_count={count}&_total=accurate");
+    let walk = walk(&hospital.server, &searched).await.map_err(|wrong| said(&wrong))?;
+
+    let found: Vec<String> = walk.matches.iter().map(name_of).collect();
+    let unique: BTreeSet<String> = found.iter().cloned().collect();
+    if unique != expected {
+        let mut wrong = format!("expected {expected:?}\n  found    {unique:?}");
+        for name in unique.symmetric_difference(&expected).take(2) {
+            let (kind, id) = name.split_once('/').unwrap();
+            let by = if expected.contains(name) { "not found" } else { "found wrongly" };
+            write!(wrong, "\n  {by}: {}", world.get(kind, id).unwrap()).unwrap();
+        }
+        return Err(said(&wrong));
+    }
+    if unique.len() != found.len() {
+        return Err(said(&format!("one is found twice: {found:?}")));
+    }
+    if walk.total != Some(u64::try_from(expected.len()).unwrap()) {
+        return Err(said(&format!("_total is {:?} for {}", walk.total, expected.len())));
+    }
+    // A match of another page may be brought along by one of this page.
+    let others: BTreeSet<String> = walk.included.difference(&expected).cloned().collect();
+    if others != expected_included {
+        return Err(said(&format!(
+            "expected to include {expected_included:?}\n  included {others:?}"
+        )));
+    }
+    if let Some(wrong) = disorder(&walk.matches, &query.sort) {
+        return Err(said(&format!("out of order: {wrong}")));
+    }
+    // Counted by a form where there is one.
+    let counted = match (&query.base, address.split_once('?').unwrap()) {
+        (Base::Compartment { .. }, _) => {
+            hospital.server.get(&format!("{address}&_summary=count")).await
+        }
+        (_, (path, asked)) => {
+            let path = format!("{path}/_search");
+            let form = hospital.server.request("POST", path.trim_start_matches('/'));
+            let form = form.header("content-type", "application/x-www-form-urlencoded");
+            hospital.server.send(form.body(format!("{asked}{separator}_summary=count"))).await
+        }
+    };
+    if counted.status != 200 || counted.json()["total"] != expected.len() {
+        return Err(said(&format!("_summary=count is {}", counted.text)));
+    }
+    Ok(())
+}
