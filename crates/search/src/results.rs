@@ -134,7 +134,9 @@ impl Key {
             Rule::String => {
                 for walk in parameter.program.walks() {
                     walk.each(resource, |value| {
-                        values.extend(string::sort_key(value, &walk.end).map(SortValue::Text));
+                        string::sort_keys(value, &walk.end, |text| {
+                            values.insert(SortValue::Text(text));
+                        });
                     });
                 }
             }

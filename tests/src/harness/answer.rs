@@ -74,7 +74,7 @@ impl Answer {
         let bundle = self.json();
         let links = bundle["link"].as_array().cloned().unwrap_or_default();
         let next = links.iter().find(|link| link["relation"] == "next")?;
-        let (_, path) = next["url"].as_str().unwrap().split_once("/fhir/").unwrap();
-        Some(path.to_owned())
+        let (_, path) = next["url"].as_str().unwrap().split_once("/fhir").unwrap();
+        Some(path.trim_start_matches('/').to_owned())
     }
 }

@@ -194,7 +194,12 @@ pub(super) fn disorder(resources: &[Value], sort: &[(String, bool)]) -> Option<S
 }
 
 fn is_after(first: &[Option<Key>], second: &[Option<Key>], sort: &[(String, bool)]) -> bool {
-    for ((first, second), (_, descends)) in first.iter().zip(second).zip(sort) {
+    for ((first, second), (name, descends)) in first.iter().zip(second).zip(sort) {
+        // The specification does not say how names made of parts are put in order, nor Chinese: others test what was chosen.
+        let is_open = |key: &Option<Key>| matches!(key, Some(Key::Text(text)) if !text.is_ascii());
+        if ["name", "phonetic"].contains(&name.as_str()) || is_open(first) || is_open(second) {
+            return false;
+        }
         match (first, second) {
             (None, Some(_)) => return true,
             (Some(_), None) => return false,

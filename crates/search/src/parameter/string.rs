@@ -160,17 +160,22 @@ fn latin(text: &str) -> Vec<String> {
     spellings
 }
 
-/// What puts values in order: Chinese by pinyin, a name as a whole, of an address the first part.
-pub(crate) fn sort_key(value: &Value, end: &End) -> Option<String> {
-    let mut texts = Vec::new();
-    each(value, end, |text| texts.push(text));
-    let whole = match end.kind {
-        // Without its text a name is its parts in order.
-        "HumanName" if value.get("text").is_none() => texts.join(" "),
-        _ => (*texts.first()?).to_owned(),
+/// What puts a value in order: Chinese by pinyin, a name as a whole, of an address each of its parts.
+pub(crate) fn sort_keys(value: &Value, end: &End, mut visit: impl FnMut(String)) {
+    let mut key = |text: &str| {
+        let plain = normalise(text);
+        visit(if chinese::has_han(&plain) { chinese::sort_key(&plain) } else { plain });
     };
-    let plain = normalise(&whole);
-    Some(if chinese::has_han(&plain) { chinese::sort_key(&plain) } else { plain })
+    if end.kind != "HumanName" {
+        return each(value, end, key);
+    }
+    let mut parts = Vec::new();
+    each(value, end, |text| parts.push(text));
+    match (value.get("text").is_some(), parts.first()) {
+        (true, Some(text)) => key(text),
+        (false, Some(_)) => key(&parts.join(" ")),
+        (_, None) => {}
+    }
 }
 
 /// How a text is compared with what is wanted.
