@@ -7,7 +7,7 @@ use crate::parameter::composite::{self, Last};
 use crate::parameter::quantity::Scale;
 use crate::parameter::reference::Target;
 use crate::parameter::{date, near, number, quantity, reference, string, token, uri};
-use crate::program::Program;
+use crate::program::{Program, Walk};
 use crate::registry::{self, Kind, Parameter, Place, Rule};
 use fhir::definitions::ParameterKind;
 use jiff::tz::TimeZone;
@@ -166,9 +166,9 @@ impl Found<'_> {
     }
 
     fn parameter(&mut self, parameter: &Parameter, resource: &Value) {
-        let mut is_present = false;
+        let mut values: Vec<(&Walk, &Value)> = Vec::new();
         for walk in parameter.program.walks() {
-            walk.each(resource, |_| is_present = true);
+            walk.each(resource, |value| values.push((walk, value)));
         }
         if parameter.keeps_targets() && matches!(parameter.rule, Rule::Reference) {
             // For others too, which may see what this one does not.
@@ -176,20 +176,49 @@ impl Found<'_> {
         }
         // Whether there is one is itself the value of some: they always have one.
         let is_truth = matches!(parameter.program, Program::Truth(_));
-        if !(is_present || is_truth) {
+        if values.is_empty() && !is_truth {
             return;
         }
         self.entries.present |= 1 << parameter.bit;
         match &parameter.rule {
-            Rule::Token => self.tokens(parameter, resource),
-            Rule::Reference => self.references(parameter, resource),
-            Rule::Uri => self.uris(parameter, resource),
-            Rule::String => self.strings(parameter, resource),
-            Rule::Date => self.dates(parameter, resource),
-            Rule::Number => self.numbers(parameter, resource),
-            Rule::Quantity => self.quantities(parameter, resource),
+            Rule::Token if is_truth => {
+                let is_true = values.iter().any(|(_, value)| **value != Value::Bool(false));
+                token::truth(is_true, |form| self.token(parameter, form));
+            }
+            Rule::Token => {
+                for (walk, value) in values {
+                    token::each(value, &walk.end, |form| self.token(parameter, form));
+                }
+            }
+            Rule::Reference => self.references(parameter, &values),
+            Rule::Uri => self.uris(parameter, &values),
+            Rule::String => {
+                let is_name = parameter.is_name();
+                for (walk, value) in values {
+                    string::each(value, &walk.end, |text| self.string(parameter, is_name, text));
+                }
+            }
+            Rule::Date => self.dates(parameter, &values),
+            Rule::Number => {
+                for (_, value) in values {
+                    number::each(value, |low, high| self.range(parameter.salt, low, high));
+                }
+            }
+            Rule::Quantity => {
+                for (_, value) in values {
+                    quantity::each(value, |scale, low, high| {
+                        self.quantity(parameter, scale, low, high);
+                    });
+                }
+            }
             Rule::Composite(composite) => self.composites(parameter, composite, resource),
-            Rule::Near => self.positions(parameter, resource),
+            Rule::Near => {
+                for (latitude, longitude) in
+                    values.iter().filter_map(|(_, value)| near::position(value))
+                {
+                    self.range(parameter.salt, latitude, longitude);
+                }
+            }
             // The row itself has them, or other parameters do.
             Rule::Id | Rule::LastUpdated | Rule::Either(_) | Rule::Unsupported(_) => {}
         }
@@ -203,47 +232,41 @@ impl Found<'_> {
         }
     }
 
-    fn tokens(&mut self, parameter: &Parameter, resource: &Value) {
-        each_token(parameter, resource, |form| {
-            let key = form.key(parameter.spelling, &mut self.buffer) ^ parameter.salt;
-            if parameter.place != Place::Code {
-                self.key(key, parameter.is_dominant || form.is_system());
-                return;
+    fn token(&mut self, parameter: &Parameter, form: token::Form<&str>) {
+        let key = form.key(parameter.spelling, &mut self.buffer) ^ parameter.salt;
+        if parameter.place != Place::Code {
+            return self.key(key, parameter.is_dominant || form.is_system());
+        }
+        let is_code = matches!(form, token::Form::Code(_));
+        let entries = &mut self.entries;
+        match (is_code, entries.code, entries.code2) {
+            (false, ..) => entries.filters.push(key),
+            (true, Some(code), _) | (true, _, Some(code)) if code == key => {}
+            (true, None, _) => entries.code = Some(key),
+            (true, Some(_), None) => entries.code2 = Some(key),
+            (true, Some(_), Some(_)) => {
+                entries.filters.push(key);
+                entries.references.push(ReferenceEntry { target_key: key, date_low: 0 });
             }
-            let is_code = matches!(form, token::Form::Code(_));
-            let entries = &mut self.entries;
-            match (is_code, entries.code, entries.code2) {
-                (false, ..) => entries.filters.push(key),
-                (true, Some(code), _) | (true, _, Some(code)) if code == key => {}
-                (true, None, _) => entries.code = Some(key),
-                (true, Some(_), None) => entries.code2 = Some(key),
-                (true, Some(_), Some(_)) => {
-                    entries.filters.push(key);
-                    entries.references.push(ReferenceEntry { target_key: key, date_low: 0 });
-                }
-            }
-        });
+        }
     }
 
-    fn references(&mut self, parameter: &Parameter, resource: &Value) {
+    fn references(&mut self, parameter: &Parameter, values: &[(&Walk, &Value)]) {
         let base_url = &self.extractor.base_url;
         let entries = &mut self.entries;
-        for walk in parameter.program.walks() {
-            walk.each(resource, |value| {
-                reference::each(value, &walk.end, base_url, |target| match target {
-                    Target::Local { .. } => {}
-                    Target::Whole(_) => entries.tokens.push(target.key() ^ parameter.salt),
-                });
-                if let Some(identifier) = value.get("identifier") {
-                    token::identifier(identifier, |form| {
-                        let key = form.key(token::Spelling::Exact, &mut self.buffer);
-                        let key = key ^ identifier_salt(parameter);
-                        if form.is_system() {
-                            entries.filters.push(key);
-                        } else {
-                            entries.tokens.push(key);
-                        }
-                    });
+        for (walk, value) in values {
+            reference::each(value, &walk.end, base_url, |target| match target {
+                Target::Local { .. } => {}
+                Target::Whole(_) => entries.tokens.push(target.key() ^ parameter.salt),
+            });
+            let Some(identifier) = value.get("identifier") else { continue };
+            token::identifier(identifier, |form| {
+                let key = form.key(token::Spelling::Exact, &mut self.buffer);
+                let key = key ^ identifier_salt(parameter);
+                if form.is_system() {
+                    entries.filters.push(key);
+                } else {
+                    entries.tokens.push(key);
                 }
             });
         }
@@ -271,23 +294,23 @@ impl Found<'_> {
         }
     }
 
-    fn uris(&mut self, parameter: &Parameter, resource: &Value) {
-        each_uri(parameter, resource, |text| {
-            self.key(uri::key(text) ^ parameter.salt, parameter.is_dominant);
-            // For `:below`, letter for letter.
-            if let Some(value) = uri::stored(text) {
-                let entry = StringEntry { parameter_key: parameter.salt, value, exact: 0 };
-                self.entries.strings.push(entry);
-            }
-        });
+    fn uris(&mut self, parameter: &Parameter, values: &[(&Walk, &Value)]) {
+        for (walk, value) in values {
+            uri::each(value, &walk.end, |text| {
+                self.key(uri::key(text) ^ parameter.salt, parameter.is_dominant);
+                // For `:below`, letter for letter.
+                if let Some(value) = uri::stored(text) {
+                    let entry = StringEntry { parameter_key: parameter.salt, value, exact: 0 };
+                    self.entries.strings.push(entry);
+                }
+            });
+        }
     }
 
-    fn strings(&mut self, parameter: &Parameter, resource: &Value) {
-        each_string(parameter, resource, |text| {
-            string::spellings(text, parameter.is_name(), |value, exact| {
-                let parameter_key = parameter.salt;
-                self.entries.strings.push(StringEntry { parameter_key, value, exact });
-            });
+    fn string(&mut self, parameter: &Parameter, is_name: bool, text: &str) {
+        string::spellings(text, is_name, |value, exact| {
+            let parameter_key = parameter.salt;
+            self.entries.strings.push(StringEntry { parameter_key, value, exact });
         });
     }
 
@@ -297,35 +320,30 @@ impl Found<'_> {
         self.entries.ranges.push(RangeEntry { parameter_key, low, high });
     }
 
-    fn dates(&mut self, parameter: &Parameter, resource: &Value) {
-        each_date(parameter, resource, &self.extractor.zone, |low, high| {
-            if parameter.place == Place::Date {
-                self.entries.date = Some((low, high));
-            } else {
-                self.range(parameter.salt, low, high);
-            }
-        });
+    fn dates(&mut self, parameter: &Parameter, values: &[(&Walk, &Value)]) {
+        let zone = &self.extractor.zone;
+        for (_, value) in values {
+            date::each(value, zone, |low, high| {
+                if parameter.place == Place::Date {
+                    self.entries.date = Some((low, high));
+                } else {
+                    self.range(parameter.salt, low, high);
+                }
+            });
+        }
     }
 
-    fn numbers(&mut self, parameter: &Parameter, resource: &Value) {
-        each_number(parameter, resource, |low, high| {
-            self.range(parameter.salt, low, high);
-        });
-    }
-
-    fn quantities(&mut self, parameter: &Parameter, resource: &Value) {
-        each_quantity(parameter, resource, |scale, low, high| {
-            if parameter.place != Place::Quantity {
-                return self.range(scaled(parameter, scale), low, high);
-            }
-            let entries = &mut self.entries;
-            entries.filters.push(scaled(parameter, scale));
-            match scale {
-                Scale::Bare => entries.number = Some(low),
-                Scale::Canonical(_) => entries.quantity = Some(low),
-                Scale::Unit(_) | Scale::Coded(_) => {}
-            }
-        });
+    fn quantity(&mut self, parameter: &Parameter, scale: Scale, low: i64, high: i64) {
+        if parameter.place != Place::Quantity {
+            return self.range(scaled(parameter, scale), low, high);
+        }
+        let entries = &mut self.entries;
+        entries.filters.push(scaled(parameter, scale));
+        match scale {
+            Scale::Bare => entries.number = Some(low),
+            Scale::Canonical(_) => entries.quantity = Some(low),
+            Scale::Unit(_) | Scale::Coded(_) => {}
+        }
     }
 
     fn composites(
@@ -345,16 +363,6 @@ impl Found<'_> {
                 }
             }
         });
-    }
-
-    fn positions(&mut self, parameter: &Parameter, resource: &Value) {
-        for walk in parameter.program.walks() {
-            walk.each(resource, |value| {
-                if let Some((latitude, longitude)) = near::position(value) {
-                    self.range(parameter.salt, latitude, longitude);
-                }
-            });
-        }
     }
 }
 

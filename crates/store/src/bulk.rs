@@ -74,10 +74,17 @@ impl Store {
         Ok(Loaded { created: count(puts.len()), skipped: count(skipped) })
     }
 
-    /// Tells the planner what there is now, after a load that changed it.
-    pub async fn analyze(&self) -> Result<(), Error> {
+    /// Tells the planner what there is now, after a load that changed these tables.
+    pub async fn analyze(
+        &self,
+        tables: impl IntoIterator<Item = &'static Table>,
+    ) -> Result<(), Error> {
+        let entries = ["string_entry", "range_entry", "reference_entry", "history"];
+        let names: Vec<&str> = tables.into_iter().map(|table| table.name).chain(entries).collect();
+        let analyze = format!("SET statement_timeout = 0; ANALYZE {}", names.join(", "));
         let client = self.pool.get().await?;
-        client.batch_execute("SET statement_timeout = 0; ANALYZE; RESET statement_timeout").await?;
+        client.batch_execute(&analyze).await?;
+        client.batch_execute("RESET statement_timeout").await?;
         Ok(())
     }
 

@@ -14,7 +14,9 @@ use anyhow::{Context, Result, bail};
 use audit::record::Record;
 use progress::{Counts, Progress};
 use read::Input;
+use schema::resource::Table;
 use slice::{Maker, Report, Slice};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -47,11 +49,13 @@ const SLICES_AHEAD: usize = 2;
 /// Connections that load at a time.
 const LOADERS: usize = 2;
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 struct Totals {
     created: u64,
     known: u64,
     refused: u64,
+    /// What was loaded into, by code.
+    tables: BTreeMap<i16, &'static Table>,
 }
 
 pub fn run(config: Option<&Path>, arguments: Arguments) -> Result<()> {
@@ -80,6 +84,7 @@ pub fn run(config: Option<&Path>, arguments: Arguments) -> Result<()> {
                 skip_invalid: arguments.skip_invalid,
                 report,
                 ready,
+                looks: true,
             };
             let bytes = Arc::clone(&counts.bytes);
             let maker = tokio::task::spawn_blocking(move || maker.run(&inputs, &bytes));
@@ -97,18 +102,21 @@ pub fn run(config: Option<&Path>, arguments: Arguments) -> Result<()> {
         watching.abort();
         progress.end();
         let totals = outcome?;
-        summary(totals, began.elapsed().as_secs_f64().max(0.001));
+        summary(&totals, began.elapsed().as_secs_f64().max(0.001));
         if totals.created > 0 {
-            app.store.analyze().await.context("the planner could not be told what was loaded")?;
+            app.store
+                .analyze(totals.tables.into_values())
+                .await
+                .context("the planner could not be told what was loaded")?;
         }
         Ok(())
     })
 }
 
-fn summary(totals: Totals, seconds: f64) {
-    let Totals { created, known, refused } = totals;
+fn summary(totals: &Totals, seconds: f64) {
+    let Totals { created, known, refused, .. } = totals;
     #[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]
-    let rate = (created + known) as f64 / seconds;
+    let rate = (*created + *known) as f64 / seconds;
     say(&format!(
         "imported {created} resources in {seconds:.1} s ({rate:.0} a second); {known} were there already, {refused} refused"
     ));
@@ -129,6 +137,7 @@ async fn load(
         if slice.puts.is_empty() {
             continue;
         }
+        totals.tables.extend(slice.puts.iter().map(|put| (put.table.code, put.table)));
         if loading.len() >= LOADERS {
             add(&mut totals, counts, loading.join_next().await)?;
         }

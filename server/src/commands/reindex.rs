@@ -50,7 +50,7 @@ pub fn run(config: Option<&Path>, arguments: Arguments) -> Result<()> {
         }
         let began = Instant::now();
         let mut total = 0;
-        for table in tables {
+        for table in &tables {
             let mut progress = known
                 .iter()
                 .find(|(code, _)| *code == table.code)
@@ -81,7 +81,7 @@ pub fn run(config: Option<&Path>, arguments: Arguments) -> Result<()> {
             }
         }
         turn.end().await?;
-        app.store.analyze().await?;
+        app.store.analyze(tables).await?;
         let seconds = began.elapsed().as_secs_f64();
         say(&format!("indexed {total} resources anew in {seconds:.1} s"));
         Ok(())

@@ -2,9 +2,14 @@
 
 use crate::app::App;
 use access::Interaction;
-use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{
+    Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram,
+    gauge, histogram,
+};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use std::sync::OnceLock;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::{LazyLock, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,6 +182,19 @@ pub async fn page(app: &App) -> Option<String> {
     Some(handle.render())
 }
 
+/// What is counted of answers of one kind; kept by each thread, since looking them up costs more than counting.
+struct Answers {
+    requests: Counter,
+    bytes: Counter,
+    duration: Histogram,
+}
+
+type Kinds = HashMap<(Option<Interaction>, Option<&'static str>, &'static str), Answers>;
+
+thread_local! {
+    static ANSWERS: RefCell<Kinds> = RefCell::new(Kinds::new());
+}
+
 /// Counts one answer.
 pub fn answered(
     interaction: Option<Interaction>,
@@ -185,34 +203,43 @@ pub fn answered(
     bytes: u64,
     took: Duration,
 ) {
-    let interaction = interaction.map_or("none", Interaction::code);
-    let resource = resource.unwrap_or("none");
     let status = match status {
         0..300 => "2xx",
         300..400 => "3xx",
         400..500 => "4xx",
         _ => "5xx",
     };
-    counter!("bund_http_requests_total", "interaction" => interaction, "resource" => resource, "status" => status)
-        .increment(1);
-    counter!("bund_http_response_bytes_total", "interaction" => interaction).increment(bytes);
-    histogram!("bund_http_request_duration_seconds", "interaction" => interaction)
-        .record(took.as_secs_f64());
+    ANSWERS.with_borrow_mut(|kinds| {
+        let answers = kinds.entry((interaction, resource, status)).or_insert_with(|| {
+            let interaction = interaction.map_or("none", Interaction::code);
+            let resource = resource.unwrap_or("none");
+            Answers {
+                requests: counter!("bund_http_requests_total", "interaction" => interaction, "resource" => resource, "status" => status),
+                bytes: counter!("bund_http_response_bytes_total", "interaction" => interaction),
+                duration: histogram!("bund_http_request_duration_seconds", "interaction" => interaction),
+            }
+        });
+        answers.requests.increment(1);
+        answers.bytes.increment(bytes);
+        answers.duration.record(took.as_secs_f64());
+    });
 }
+
+static IN_PROGRESS: LazyLock<Gauge> = LazyLock::new(|| gauge!("bund_http_requests_in_progress"));
 
 /// A request being worked on, as long as it lives.
 pub struct InProgress(());
 
 impl InProgress {
     pub fn begin() -> InProgress {
-        gauge!("bund_http_requests_in_progress").increment(1.0);
+        IN_PROGRESS.increment(1.0);
         InProgress(())
     }
 }
 
 impl Drop for InProgress {
     fn drop(&mut self) {
-        gauge!("bund_http_requests_in_progress").decrement(1.0);
+        IN_PROGRESS.decrement(1.0);
     }
 }
 

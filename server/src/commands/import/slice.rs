@@ -36,6 +36,8 @@ pub(super) struct Maker {
     pub(super) skip_invalid: bool,
     pub(super) report: Option<Report>,
     pub(super) ready: mpsc::Sender<Slice>,
+    /// Whether some of the last slice were there already: then so may be some of the next.
+    pub(super) looks: bool,
 }
 
 impl Maker {
@@ -60,7 +62,9 @@ impl Maker {
     }
 
     fn give(&mut self, waiting: Vec<Found>) -> Result<()> {
-        let there = self.there(&waiting)?;
+        // A first load finds nothing, slice after slice; what is stored all the same is found when it is loaded.
+        let there = if self.looks { self.there(&waiting)? } else { HashSet::new() };
+        self.looks = !there.is_empty();
         let mut slice = Slice { puts: Vec::with_capacity(waiting.len()), known: 0, refused: 0 };
         let mut seen = HashSet::new();
         for found in waiting {
