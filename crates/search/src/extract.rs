@@ -195,7 +195,10 @@ impl Found<'_> {
             Rule::String => {
                 let is_name = parameter.is_name();
                 for (walk, value) in values {
-                    string::each(value, &walk.end, |text| self.string(parameter, is_name, text));
+                    string::each_spelling(value, &walk.end, is_name, |value, exact| {
+                        let parameter_key = parameter.salt;
+                        self.entries.strings.push(StringEntry { parameter_key, value, exact });
+                    });
                 }
             }
             Rule::Date => self.dates(parameter, &values),
@@ -307,13 +310,6 @@ impl Found<'_> {
         }
     }
 
-    fn string(&mut self, parameter: &Parameter, is_name: bool, text: &str) {
-        string::spellings(text, is_name, |value, exact| {
-            let parameter_key = parameter.salt;
-            self.entries.strings.push(StringEntry { parameter_key, value, exact });
-        });
-    }
-
     fn range(&mut self, parameter_key: i64, low: i64, high: i64) {
         let is_wide = high.saturating_sub(low) > WIDE;
         let parameter_key = if is_wide { wide(parameter_key) } else { parameter_key };
@@ -419,13 +415,16 @@ pub(crate) fn each_uri<'a>(
     }
 }
 
-pub(crate) fn each_string<'a>(
+pub(crate) fn each_spelling(
     parameter: &Parameter,
-    resource: &'a Value,
-    mut visit: impl FnMut(&'a str),
+    resource: &Value,
+    mut visit: impl FnMut(String, i64),
 ) {
+    let is_name = parameter.is_name();
     for walk in parameter.program.walks() {
-        walk.each(resource, |value| string::each(value, &walk.end, &mut visit));
+        walk.each(resource, |value| {
+            string::each_spelling(value, &walk.end, is_name, &mut visit);
+        });
     }
 }
 

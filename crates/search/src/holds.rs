@@ -2,8 +2,8 @@
 
 use crate::condition::{Condition, Row};
 use crate::date::Range;
-use crate::extract::{Entries, Extractor, each_reference, each_string, each_token, each_uri};
-use crate::parameter::{last_updated, string};
+use crate::extract::{Entries, Extractor, each_reference, each_spelling, each_token, each_uri};
+use crate::parameter::last_updated;
 use crate::query::{Asked, Query, Wanted};
 use crate::registry::Parameter;
 use serde_json::Value;
@@ -78,10 +78,8 @@ impl Known<'_> {
             Wanted::Uris(wanted) => each_uri(parameter, resource, |text| {
                 holds |= wanted.iter().any(|wanted| wanted == text);
             }),
-            Wanted::Strings(wanted) => each_string(parameter, resource, |text| {
-                string::spellings(text, parameter.is_name(), |value, exact| {
-                    holds |= wanted.iter().any(|wanted| wanted.matches(&value, exact));
-                });
+            Wanted::Strings(wanted) => each_spelling(parameter, resource, |text, exact| {
+                holds |= wanted.iter().any(|wanted| wanted.matches(&text, exact));
             }),
             // Places on a line have no collisions, and those of other keys decide about no write.
             Wanted::Identifiers(_)

@@ -213,6 +213,8 @@ async fn chinese_names_are_found_as_people_write_them() {
         patient("shan", "单田芳", "单", "田芳"),
         patient("latin", "Wang Xiaoming", "Wang", "Xiaoming"),
         patient("lv", "吕布", "吕", "布"),
+        json!({ "resourceType": "Patient", "id": "parts", "name": [{ "family": "赵", "given": ["子龙"] }] }),
+        json!({ "resourceType": "Patient", "id": "western", "name": [{ "family": "Müller", "given": ["Ann", "Eva"] }] }),
     ])
     .await;
     for (name, expected) in [
@@ -230,6 +232,12 @@ async fn chinese_names_are_found_as_people_write_them() {
         ("lvbu", &["lv"]),
         ("lubu", &["lv"]),
         ("zhang", &[]),
+        ("赵子龙", &["parts"]),
+        ("zhaozilong", &["parts"]),
+        ("zzl", &["parts"]),
+        ("muller ann", &["western"]),
+        ("Ann Eva Müller", &["western"]),
+        ("annevamuller", &["western"]),
     ] {
         check(&server, &format!("Patient?name={name}"), expected).await;
     }
@@ -237,7 +245,7 @@ async fn chinese_names_are_found_as_people_write_them() {
     check(&server, "Patient?name:exact=陈丽华", &[]).await;
     check(&server, "Patient?name:contains=ming", &["latin", "wang"]).await;
     let sorted = server.get("Patient?_sort=name").await.expect(200).ids();
-    assert_eq!(sorted, ["chen", "lv", "shan", "latin", "wang"]);
+    assert_eq!(sorted, ["chen", "lv", "western", "shan", "latin", "wang", "parts"]);
     let sorted = server.get("Patient?_sort=family&_id=chen,lv,shan,wang").await.expect(200).ids();
     assert_eq!(sorted, ["chen", "lv", "shan", "wang"]);
 }

@@ -134,7 +134,7 @@ pub(crate) fn exact(text: &str) -> i64 {
 pub(crate) const NOT_WRITTEN: i64 = 0;
 
 /// What a text is stored as: as it is written, and a name as it may be spelt otherwise: without spaces, in pinyin, by initials.
-pub(crate) fn spellings(text: &str, is_name: bool, mut visit: impl FnMut(String, i64)) {
+fn spellings(text: &str, is_name: bool, mut visit: impl FnMut(String, i64)) {
     let plain = normalise(text);
     if plain.is_empty() {
         return;
@@ -145,6 +145,35 @@ pub(crate) fn spellings(text: &str, is_name: bool, mut visit: impl FnMut(String,
         }
     }
     visit(plain, exact(text));
+}
+
+/// Hands on all that a value is found by: each of its texts with its spellings, and of a name without a text the whole of it, in
+/// either order.
+pub(crate) fn each_spelling(
+    value: &Value,
+    end: &End,
+    is_name: bool,
+    mut visit: impl FnMut(String, i64),
+) {
+    each(value, end, |text| spellings(text, is_name, &mut visit));
+    if end.kind != "HumanName" || value.get("text").is_some() {
+        return;
+    }
+    let given = value.get("given").and_then(Value::as_array);
+    let given: Vec<&str> = given.into_iter().flatten().filter_map(Value::as_str).collect();
+    let Some(family) = value.get("family").and_then(Value::as_str) else { return };
+    if given.is_empty() {
+        return;
+    }
+    let given = given.join(" ");
+    // Chinese names have one order, and no space.
+    let wholes = match chinese::has_han(family) {
+        true => vec![format!("{family}{given}")],
+        false => vec![format!("{family} {given}"), format!("{given} {family}")],
+    };
+    for whole in wholes {
+        spellings(&whole, is_name, |spelling, _| visit(spelling, NOT_WRITTEN));
+    }
 }
 
 fn unspaced(text: &str) -> Option<String> {
