@@ -89,8 +89,9 @@ async fn fhir(app: Data<App>, http: HttpRequest, payload: Payload) -> HttpRespon
         let _ = span.set_parent(trace::within(parent));
     }
     let work = async {
-        let (target, interaction) = addressed(&http);
-        let mut response = answer(&app, &http, payload, id).await;
+        let target = addressed(&http);
+        let (resource, interaction) = about(&target, &http);
+        let mut response = answer(&app, &http, payload, id, target).await;
         let headers = response.headers_mut();
         if let Ok(value) = HeaderValue::from_str(&shown) {
             headers.insert(HeaderName::from_static("x-request-id"), value);
@@ -106,11 +107,11 @@ async fn fhir(app: Data<App>, http: HttpRequest, payload: Payload) -> HttpRespon
             BodySize::None | BodySize::Stream => 0,
         };
         let (status, took) = (response.status().as_u16(), began.elapsed());
-        metrics::answered(interaction, target, status, bytes, took);
+        metrics::answered(interaction, resource, status, bytes, took);
         tracing::info!(
             method = %http.method(),
             interaction = interaction.map_or("none", Interaction::code),
-            resource = target.unwrap_or("none"),
+            resource = resource.unwrap_or("none"),
             status,
             duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             "answered"
@@ -120,10 +121,16 @@ async fn fhir(app: Data<App>, http: HttpRequest, payload: Payload) -> HttpRespon
     work.instrument(span).await
 }
 
-/// The type and the interaction that a request is about, as far as its address says.
-fn addressed(http: &HttpRequest) -> (Option<&'static str>, Option<Interaction>) {
+fn addressed(http: &HttpRequest) -> Result<Target, Failure> {
     let path = http.path().strip_prefix("/fhir").unwrap_or_default();
-    let target = decode(path.trim_start_matches('/'), false).and_then(|path| Target::parse(&path));
+    Target::parse(&decode(path.trim_start_matches('/'), false)?)
+}
+
+/// The type and the interaction of a request, as far as its address says.
+fn about(
+    target: &Result<Target, Failure>,
+    http: &HttpRequest,
+) -> (Option<&'static str>, Option<Interaction>) {
     let Ok(target) = target else { return (None, None) };
     let interaction =
         Method::parse(http.method().as_str()).and_then(|method| target.interaction(method).ok());
@@ -144,7 +151,13 @@ fn compress_only_large(response: &mut HttpResponse<BoxBody>) {
     }
 }
 
-async fn answer(app: &App, http: &HttpRequest, payload: Payload, id: Uuid) -> HttpResponse {
+async fn answer(
+    app: &App,
+    http: &HttpRequest,
+    payload: Payload,
+    id: Uuid,
+    target: Result<Target, Failure>,
+) -> HttpResponse {
     let mut presentation = Presentation { format: Format::Json, pretty: false };
     let query = match parse_query(http.query_string()) {
         Ok(query) => query,
@@ -155,7 +168,7 @@ async fn answer(app: &App, http: &HttpRequest, payload: Payload, id: Uuid) -> Ht
         Err(failure) => return refuse(&failure, presentation),
     }
     let outcome = async {
-        let request = match read(app, http, payload, id, query, presentation).await? {
+        let request = match read(app, http, payload, id, target?, query, presentation).await? {
             Incoming::Request(request) => request,
             Incoming::Options(allow) => {
                 return Ok(HttpResponse::NoContent().insert_header(("Allow", allow)).finish());
@@ -201,11 +214,10 @@ async fn read(
     http: &HttpRequest,
     payload: Payload,
     id: Uuid,
+    target: Target,
     mut query: Vec<(String, String)>,
     presentation: Presentation,
 ) -> Result<Incoming, Failure> {
-    let path = http.path().strip_prefix("/fhir").unwrap_or_default();
-    let target = Target::parse(&decode(path.trim_start_matches('/'), false)?)?;
     let method =
         Method::parse(http.method().as_str()).ok_or_else(|| Failure::method(target.allow()))?;
     if method == Method::Options {

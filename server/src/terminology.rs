@@ -6,7 +6,7 @@ use crate::http::failure::Failure;
 use crate::interactions::look::Reader;
 use ::search::plan::{self, Order};
 use ::search::query::{Codes, Context, Hierarchy, Query, terminology};
-use ::search::render::{self, Part, Window};
+use ::search::render::{self, Window};
 use access::Grant;
 use fhir::definitions::r4;
 use fhir::outcome::Code;
@@ -69,12 +69,7 @@ impl Lookup<'_, '_> {
         }
         let query = Query::parse(kind, &pairs, self.context)?;
         let plan = plan::plan(&query, self.grant)?;
-        let window = Window {
-            order: Order::Version { descending: true },
-            part: Part::Ordered { after: None },
-            pinned: None,
-            limit: 1,
-        };
+        let window = Window { order: Order::Version { descending: true }, ..Window::all(1) };
         let found = self.reader.find(plan.table(), &render::page(&plan, &window)).await?;
         found.describe(|found| {
             let json = found.matches.first().and_then(|found| found.version.json.as_deref());

@@ -2,7 +2,7 @@
 //!
 //! Whatever is not supported is refused, and a name that is unknown, reported: nothing is left out in silence.
 
-pub(crate) mod compartment;
+pub mod compartment;
 pub(crate) mod modifier;
 mod names;
 pub mod text;
@@ -486,7 +486,7 @@ fn values<'a>(code: &str, text: &'a str) -> Result<Vec<&'a str>, Error> {
 }
 
 /// As a link has it: what reads well in a query stays.
-pub fn encode(text: &str) -> String {
+fn encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~,:/$".contains(&byte) {

@@ -12,13 +12,6 @@ use std::time::Instant;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Statement};
 
-/// A match of conditional criteria: enough to name it and to read it again under its lock.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    pub id: String,
-    pub version_key: i64,
-}
-
 /// A match, with what it was put in order by.
 #[derive(Clone, Debug)]
 pub struct Match {

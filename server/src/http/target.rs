@@ -4,6 +4,7 @@ use super::failure::Failure;
 use access::Interaction;
 use fhir::outcome::Code;
 use schema::resource::{self, Table};
+use search::query::compartment;
 
 /// The methods of HTTP that FHIR uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -107,10 +108,10 @@ impl Target {
                     "*" => None,
                     other => Some(self::table(other)?),
                 };
-                if !COMPARTMENTS.contains(kind) {
+                if !compartment::KINDS.contains(kind) {
                     let text = format!(
                         "{kind} has no compartment; those of {} can be searched",
-                        COMPARTMENTS.join(", ")
+                        compartment::KINDS.join(", ")
                     );
                     return Err(Failure::new(404, Code::NotSupported, text));
                 }
@@ -195,9 +196,6 @@ impl Target {
         }
     }
 }
-
-/// compartmentdefinition.html
-const COMPARTMENTS: [&str; 5] = ["Device", "Encounter", "Patient", "Practitioner", "RelatedPerson"];
 
 fn no_operation(name: &str) -> Failure {
     Failure::new(404, Code::NotSupported, format!("the operation {name} is not supported here"))

@@ -52,12 +52,8 @@ pub(super) async fn look(
     let query = Query::parse(table.resource, &pairs, &context(app, Unknown::Refuse, &codes))?;
     let canonical = query.canonical();
     let plan = plan::plan(&query, grant)?;
-    let window = |part| Window {
-        order: Order::Date { descending: true },
-        part,
-        pinned: None,
-        limit: LOOKED_AT_MAX + 1,
-    };
+    let order = Order::Date { descending: true };
+    let window = |part| Window { order, part, ..Window::all(LOOKED_AT_MAX + 1) };
     let dated = window(Part::Ordered { after: None });
     let mut found =
         reader.find(table, &render::page(&plan, &dated)).await?.map(|found| found.matches);

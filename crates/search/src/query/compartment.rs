@@ -8,7 +8,8 @@ use fhir::definitions::r4;
 
 /// That a resource of the type belongs to the compartment of this resource.
 pub(super) fn asked(resource: &'static str, compartment: &str, id: &str) -> Result<Asked, Error> {
-    let kind = kind(compartment).filter(|_| reference::is_id(id)).ok_or(Error::UnknownType)?;
+    let kind = KINDS.into_iter().find(|kind| *kind == compartment);
+    let kind = kind.filter(|_| reference::is_id(id)).ok_or(Error::UnknownType)?;
     let mut any = Vec::new();
     if kind == resource
         && let Some(parameter) = registry::find(resource, "_id")
@@ -29,9 +30,5 @@ pub(super) fn asked(resource: &'static str, compartment: &str, id: &str) -> Resu
     Ok(Asked::Any(any))
 }
 
-/// A type that has a compartment.
-pub(crate) fn kind(name: &str) -> Option<&'static str> {
-    ["Device", "Encounter", "Patient", "Practitioner", "RelatedPerson"]
-        .into_iter()
-        .find(|kind| *kind == name)
-}
+/// The types that have a compartment.
+pub const KINDS: [&str; 5] = ["Device", "Encounter", "Patient", "Practitioner", "RelatedPerson"];

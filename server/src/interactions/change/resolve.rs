@@ -10,8 +10,8 @@ use access::Grant;
 use fhir::outcome::Code;
 use schema::resource::Table;
 use search::key::resource_key;
-use search::plan::{self, Order};
-use search::render::{self, Part, Window};
+use search::plan;
+use search::render::{self, Window};
 use std::collections::{HashMap, HashSet};
 use store::read::Found;
 use store::row::Version;
@@ -244,12 +244,7 @@ pub(super) async fn matches(
 ) -> Result<Vec<Version>, Stop> {
     let gone = u32::try_from(deleted.len()).unwrap_or(u32::MAX);
     let plan = plan::plan(&criteria.query, grant).map_err(Failure::from)?;
-    let window = Window {
-        order: Order::Version { descending: false },
-        part: Part::Ordered { after: None },
-        pinned: None,
-        limit: limit.saturating_add(gone),
-    };
+    let window = Window::all(limit.saturating_add(gone));
     let sql = render::page(&plan, &window);
     let found = transaction.matches(table, &sql).await?;
     let mut matches = Vec::new();

@@ -9,7 +9,7 @@ use crate::http::answer::{Answer, Content};
 use crate::http::failure::Failure;
 use crate::http::request::Request;
 use crate::interactions::look::{Looked, record};
-use ::search::render::{Part, Window, page, pages};
+use ::search::render::{Window, page, pages};
 use access::Grant;
 use serde_json::{Value, json};
 use store::trail::Sealed;
@@ -21,12 +21,8 @@ pub(super) async fn look(
     wanted: &Wanted,
 ) -> Result<Looked, Failure> {
     let plans = plans(&wanted.queries, grant)?;
-    let window = Window {
-        order: order(&plans, wanted),
-        part: Part::Ordered { after: None },
-        pinned: None,
-        limit: wanted.count.saturating_add(1),
-    };
+    let limit = wanted.count.saturating_add(1);
+    let window = Window { order: order(&plans, wanted), ..Window::all(limit) };
     let sql = match plans.as_slice() {
         [plan] => page(plan, &window),
         plans => pages(plans, &window),

@@ -5,9 +5,9 @@ use crate::app::App;
 use crate::http::answer::stored;
 use crate::http::failure::Failure;
 use crate::interactions::look::Reader;
-use ::search::plan::{self, Order};
+use ::search::plan;
 use ::search::query::Query;
-use ::search::render::{self, Part, Window};
+use ::search::render::{self, Window};
 use ::search::results::Include;
 use access::Grant;
 use serde_json::Value;
@@ -132,12 +132,7 @@ async fn find(
     limit: usize,
 ) -> Result<Sealed<Vec<Version>>, Failure> {
     let plan = plan::plan(query, grant)?;
-    let window = Window {
-        order: Order::Version { descending: false },
-        part: Part::Ordered { after: None },
-        pinned: None,
-        limit: u32::try_from(limit).unwrap_or(u32::MAX),
-    };
+    let window = Window::all(u32::try_from(limit).unwrap_or(u32::MAX));
     let found = reader.find(plan.table(), &render::page(&plan, &window)).await?;
     Ok(found.map(|found| found.matches.into_iter().map(|found| found.version).collect()))
 }
