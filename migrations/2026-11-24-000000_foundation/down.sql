@@ -12,6 +12,7 @@ DROP TABLE IF EXISTS reference_entry;
 
 DROP TABLE IF EXISTS range_entry;
 
+DROP TABLE IF EXISTS concept_text;
 DROP TABLE IF EXISTS string_entry;
 
 DO $$

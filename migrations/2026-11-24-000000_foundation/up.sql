@@ -175,6 +175,17 @@ CREATE INDEX IF NOT EXISTS string_entry_value ON string_entry (parameter_key, va
 
 CREATE INDEX IF NOT EXISTS string_entry_resource ON string_entry (resource_key);
 
+-- Texts that stand with codes, each once: a resource has the keys of its texts among its filters. `lead_key` is what an index
+-- finds these resources by. A text may be here twice after a race, which changes no answer, so that no writer waits for another.
+CREATE TABLE IF NOT EXISTS concept_text (
+    parameter_key int8 NOT NULL,
+    value text COLLATE "C" NOT NULL,
+    lead_key int8 NOT NULL,
+    text_key int8 NOT NULL
+);
+
+CREATE INDEX IF NOT EXISTS concept_text_value ON concept_text (parameter_key, value, lead_key, text_key);
+
 -- Dates, numbers and quantities other than the leading ones. Wide ranges have a parameter_key of their own.
 CREATE TABLE IF NOT EXISTS range_entry (
     shard int4 NOT NULL,

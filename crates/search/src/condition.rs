@@ -3,7 +3,7 @@
 use crate::compare::Span;
 use crate::date::Range;
 use crate::error::Error;
-use crate::extract::{Entries, identifier_salt, scaled, wide};
+use crate::extract::{Entries, identifier_salt, scaled, text_salt, wide};
 use crate::key::{resource_key, version_key_at};
 use crate::parameter::composite::{self, Last};
 use crate::parameter::quantity::{self, Scale};
@@ -46,6 +46,12 @@ pub(crate) enum Condition {
         parameter: i64,
         texts: Vec<Text>,
     },
+    /// A code of the parameter has one of these texts.
+    Concepts {
+        parameter: i64,
+        texts: Vec<Text>,
+        lead: ConceptLead,
+    },
     Ranges {
         parameter: i64,
         spans: Vec<Span>,
@@ -73,6 +79,15 @@ pub(crate) enum Condition {
 pub(crate) struct Code {
     pub(crate) key: i64,
     pub(crate) filter: Option<i64>,
+}
+
+/// Where a type keeps what leads to those that have a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ConceptLead {
+    Codes,
+    Tokens,
+    /// Nowhere.
+    None,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,6 +189,15 @@ impl Condition {
                 Condition::Versions(ranges.iter().map(version_keys).collect())
             }
             Wanted::Tokens(wanted) => tokens(parameter, wanted),
+            Wanted::Texts(wanted) => Condition::Concepts {
+                parameter: text_salt(parameter),
+                texts: sorted(wanted.iter().map(Text::new).collect()),
+                lead: match parameter.place {
+                    Place::Code => ConceptLead::Codes,
+                    _ if parameter.leads_texts() => ConceptLead::Tokens,
+                    _ => ConceptLead::None,
+                },
+            },
             Wanted::References(wanted) => references(parameter, wanted),
             Wanted::Identifiers(wanted) => {
                 let mut buffer = Vec::new();
@@ -275,6 +299,12 @@ impl Condition {
                 let is_one = texts.iter().any(|text| text.holds(&entry.value, entry.exact));
                 entry.parameter_key == *parameter && is_one
             }),
+            Condition::Concepts { parameter, texts, .. } => {
+                entries.concepts.iter().any(|concept| {
+                    let is_one = texts.iter().any(|text| text.holds(&concept.value, 0));
+                    concept.parameter_key == *parameter && is_one
+                })
+            }
             Condition::Ranges { parameter, spans } => {
                 let keys = [*parameter, wide(*parameter)];
                 entries.ranges.iter().any(|entry| {

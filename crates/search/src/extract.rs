@@ -2,7 +2,7 @@
 
 use crate::compare::{UNBOUNDED, WIDE};
 use crate::error::Error;
-use crate::key::{joined, resource_key};
+use crate::key::{hash, joined, resource_key};
 use crate::parameter::composite::{self, Last};
 use crate::parameter::quantity::Scale;
 use crate::parameter::reference::Target;
@@ -35,6 +35,20 @@ pub struct Entries {
     pub strings: Vec<StringEntry>,
     pub ranges: Vec<RangeEntry>,
     pub references: Vec<ReferenceEntry>,
+    /// Texts of codes: what is said of all resources that have them, not of this one alone.
+    pub concepts: Vec<Concept>,
+}
+
+/// A text that stands with a code.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Concept {
+    pub parameter_key: i64,
+    /// Normalised.
+    pub value: String,
+    /// What an index finds the resources by that have the text: a code, or the text where there is none.
+    pub lead_key: i64,
+    /// Among the filters of the resources that have it.
+    pub text_key: i64,
 }
 
 /// A normalised text.
@@ -112,6 +126,7 @@ impl Extractor {
         settle(&mut entries.strings);
         settle(&mut entries.ranges);
         settle(&mut entries.references);
+        settle(&mut entries.concepts);
         Ok(entries)
     }
 }
@@ -139,6 +154,11 @@ pub(crate) fn identifier_salt(parameter: &Parameter) -> i64 {
     joined(parameter.salt, 1)
 }
 
+/// Sets the texts of a parameter's codes apart.
+pub(crate) fn text_salt(parameter: &Parameter) -> i64 {
+    joined(parameter.salt, 3)
+}
+
 /// The key that a wide range is looked up by.
 pub(crate) fn wide(parameter_key: i64) -> i64 {
     joined(parameter_key, 2)
@@ -163,6 +183,7 @@ impl Found<'_> {
             + entries.strings.len()
             + entries.ranges.len()
             + entries.references.len()
+            + entries.concepts.len()
     }
 
     fn parameter(&mut self, parameter: &Parameter, resource: &Value) {
@@ -188,6 +209,9 @@ impl Found<'_> {
             Rule::Token => {
                 for (walk, value) in values {
                     token::each(value, &walk.end, |form| self.token(parameter, form));
+                    token::texts(value, &walk.end, |text, code| {
+                        self.concept(parameter, text, code);
+                    });
                 }
             }
             Rule::Reference => self.references(parameter, &values),
@@ -240,18 +264,50 @@ impl Found<'_> {
         if parameter.place != Place::Code {
             return self.key(key, parameter.is_dominant || form.is_system());
         }
-        let is_code = matches!(form, token::Form::Code(_));
+        match form {
+            token::Form::Code(_) => self.code(key),
+            _ => self.entries.filters.push(key),
+        }
+    }
+
+    fn code(&mut self, key: i64) {
         let entries = &mut self.entries;
-        match (is_code, entries.code, entries.code2) {
-            (false, ..) => entries.filters.push(key),
-            (true, Some(code), _) | (true, _, Some(code)) if code == key => {}
-            (true, None, _) => entries.code = Some(key),
-            (true, Some(_), None) => entries.code2 = Some(key),
-            (true, Some(_), Some(_)) => {
+        match (entries.code, entries.code2) {
+            (Some(code), _) | (_, Some(code)) if code == key => {}
+            (None, _) => entries.code = Some(key),
+            (Some(_), None) => entries.code2 = Some(key),
+            (Some(_), Some(_)) => {
                 entries.filters.push(key);
                 entries.references.push(ReferenceEntry { target_key: key, date_low: 0 });
             }
         }
+    }
+
+    fn concept(&mut self, parameter: &Parameter, text: &str, code: Option<&str>) {
+        let value = string::normalise(text);
+        if value.is_empty() {
+            return;
+        }
+        let parameter_key = text_salt(parameter);
+        let text_key = hash(value.as_bytes()) ^ parameter_key;
+        self.entries.filters.push(text_key);
+        let lead_key = match code {
+            Some(code) => {
+                let form = token::Form::Code(code);
+                form.key(parameter.spelling, &mut self.buffer) ^ parameter.salt
+            }
+            None if parameter.place == Place::Code => {
+                self.code(text_key);
+                text_key
+            }
+            None => {
+                if parameter.leads_texts() {
+                    self.entries.tokens.push(text_key);
+                }
+                text_key
+            }
+        };
+        self.entries.concepts.push(Concept { parameter_key, value, lead_key, text_key });
     }
 
     fn references(&mut self, parameter: &Parameter, values: &[(&Walk, &Value)]) {
@@ -380,6 +436,17 @@ pub(crate) fn each_token<'a>(
             }
             token::truth(is_true, visit);
         }
+    }
+}
+
+/// Each text that stands with a value of a token.
+pub(crate) fn each_text<'a>(
+    parameter: &Parameter,
+    resource: &'a Value,
+    mut visit: impl FnMut(&'a str),
+) {
+    for walk in parameter.program.walks() {
+        walk.each(resource, |value| token::texts(value, &walk.end, |text, _| visit(text)));
     }
 }
 

@@ -2,8 +2,11 @@
 
 use crate::condition::{Condition, Row};
 use crate::date::Range;
-use crate::extract::{Entries, Extractor, each_reference, each_spelling, each_token, each_uri};
+use crate::extract::{
+    Entries, Extractor, each_reference, each_spelling, each_text, each_token, each_uri,
+};
 use crate::parameter::last_updated;
+use crate::parameter::string::{NOT_WRITTEN, normalise};
 use crate::query::{Asked, Query, Wanted};
 use crate::registry::Parameter;
 use serde_json::Value;
@@ -69,6 +72,10 @@ impl Known<'_> {
             }
             Wanted::Tokens(wanted) => each_token(parameter, resource, |form| {
                 holds = holds || wanted.contains(&form.spelt(parameter.spelling));
+            }),
+            Wanted::Texts(wanted) => each_text(parameter, resource, |text| {
+                let text = normalise(text);
+                holds = holds || wanted.iter().any(|wanted| wanted.matches(&text, NOT_WRITTEN));
             }),
             Wanted::References(wanted) => {
                 each_reference(parameter, resource, self.extractor.base_url(), |target| {

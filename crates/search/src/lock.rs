@@ -38,6 +38,7 @@ fn named(resource: &str, clause: &Clause) -> Vec<i64> {
         }
         Wanted::Ids(ids) => ids.iter().map(|id| resource_key(resource, id)).collect(),
         Wanted::Tokens(_)
+        | Wanted::Texts(_)
         | Wanted::Uris(_)
         | Wanted::UrisBelow(_)
         | Wanted::LastUpdated(_)
@@ -88,6 +89,7 @@ fn values(clause: &Clause) -> Vec<i64> {
         }
         Wanted::References(wanted) => wanted.iter().flat_map(|wanted| wanted.keys()).collect(),
         Wanted::Strings(_)
+        | Wanted::Texts(_)
         | Wanted::UrisBelow(_)
         | Wanted::Identifiers(_)
         | Wanted::Dates(_)

@@ -4,7 +4,7 @@
 //! that no index serves. So a prepared statement stays as good as it was when its values were others.
 
 use crate::compare::Span;
-use crate::condition::{Code, Condition, Text, sorted};
+use crate::condition::{Code, ConceptLead, Condition, Text, sorted};
 use crate::error::Error;
 use crate::query::{Asked, Query};
 use crate::registry::{self, Place};
@@ -110,6 +110,7 @@ impl Plan {
                 Condition::Keys { .. } | Condition::Actors(_) => "keys",
                 Condition::Codes(_) => "codes",
                 Condition::Strings { .. } => "text",
+                Condition::Concepts { .. } => "text of a code",
                 Condition::Ranges { .. } => "range",
                 Condition::Near { .. } => "position",
                 Condition::Refers { .. } => "chain",
@@ -224,6 +225,9 @@ impl Condition {
             Condition::Codes(_) => Rank::Code,
             Condition::Strings { texts, .. } if texts.iter().all(Text::is_led) => Rank::Text,
             Condition::Strings { .. } => Rank::Scan,
+            Condition::Concepts { lead: ConceptLead::None, .. } => Rank::NotIndexed,
+            Condition::Concepts { texts, .. } if texts.iter().all(Text::is_led) => Rank::Code,
+            Condition::Concepts { .. } => Rank::Scan,
             Condition::Ranges { spans, .. } => match bounds(spans) {
                 (i64::MIN, i64::MAX) => Rank::Scan,
                 (i64::MIN, _) | (_, i64::MAX) => Rank::Broad,

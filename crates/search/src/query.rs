@@ -128,6 +128,8 @@ pub(crate) enum Wanted {
     /// In order, apart from each other.
     LastUpdated(Vec<date::Range>),
     Tokens(Vec<token::Wanted>),
+    /// That have a code with one of these texts.
+    Texts(Vec<string::Wanted>),
     References(Vec<reference::Wanted>),
     /// Identifiers of what is referred to.
     Identifiers(Vec<token::Wanted>),

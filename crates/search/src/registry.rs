@@ -265,6 +265,20 @@ impl Parameter {
         self.salt == self.target_salt
     }
 
+    /// Whether its codes can have texts (`:text`).
+    pub(crate) fn has_texts(&self) -> bool {
+        let kinds = ["CodeableConcept", "Coding", "Identifier"];
+        matches!(self.program, Program::Values(_))
+            && self.program.walks().iter().any(|walk| kinds.contains(&walk.end.kind))
+    }
+
+    /// Whether an index finds the resources that have a text: neither where most have one of a few, as of a status, nor by the
+    /// kinds of identifiers.
+    pub(crate) fn leads_texts(&self) -> bool {
+        let is_identifier = self.program.walks().iter().any(|walk| walk.end.kind == "Identifier");
+        self.place == Place::Code || !self.is_dominant && !is_identifier
+    }
+
     /// Whether it reads names, which Chinese has several spellings for.
     pub(crate) fn is_name(&self) -> bool {
         let is_human = self.program.walks().iter().any(|walk| walk.end.kind == "HumanName");

@@ -3,6 +3,7 @@
 //! For first loads. Ids that exist already are left alone, so a load that was cut off can be run again.
 
 use crate::Store;
+use crate::concepts::Fresh;
 use crate::error::Error;
 use crate::trail::audit_rows;
 use crate::write::stage::Put;
@@ -68,9 +69,15 @@ impl Store {
         let skipped = before - puts.len();
 
         self.copy(transaction.client(), &puts).await?;
+        let mut fresh = Fresh::default();
+        let concepts = puts.iter().flat_map(|put| &put.entries.concepts);
+        if let Some(statement) = self.concepts.statement(concepts, &mut fresh) {
+            transaction.execute(&statement.text, &statement.parameters()).await?;
+        }
         let audit = audit_rows(&self.clock, record.rows());
         transaction.execute(&audit.text, &audit.parameters()).await?;
         transaction.commit().await?;
+        self.concepts.learn(fresh);
         Ok(Loaded { created: count(puts.len()), skipped: count(skipped) })
     }
 
@@ -79,7 +86,7 @@ impl Store {
         &self,
         tables: impl IntoIterator<Item = &'static Table>,
     ) -> Result<(), Error> {
-        let entries = ["string_entry", "range_entry", "reference_entry", "history"];
+        let entries = ["string_entry", "range_entry", "reference_entry", "concept_text", "history"];
         let names: Vec<&str> = tables.into_iter().map(|table| table.name).chain(entries).collect();
         let analyze = format!("SET statement_timeout = 0; ANALYZE {}", names.join(", "));
         let client = self.pool.get().await?;

@@ -2,6 +2,7 @@
 
 pub mod bulk;
 pub mod clock;
+mod concepts;
 pub mod dictionary;
 pub mod error;
 pub mod find;
@@ -32,6 +33,7 @@ pub struct Store {
     readers: reader::Readers,
     clock: Arc<clock::Clock>,
     dictionaries: Arc<dictionary::Dictionaries>,
+    concepts: Arc<concepts::Concepts>,
     trail: trail::Trail,
 }
 
@@ -52,7 +54,8 @@ impl Store {
         let clock = Arc::new(clock::Clock::new());
         let trail = trail::Trail::start(settings)?;
         let readers = reader::Readers::new(pool::Pool::sized(settings, reader_connections())?);
-        Ok(Store { pool, readers, clock, dictionaries, trail })
+        let concepts = Arc::default();
+        Ok(Store { pool, readers, clock, dictionaries, concepts, trail })
     }
 
     pub fn trail(&self) -> &trail::Trail {

@@ -2,6 +2,7 @@
 //! database, so that it goes on where it was cut off.
 
 use crate::Store;
+use crate::concepts::Fresh;
 use crate::error::Error;
 use crate::write::stage::{Reindexed, reindex};
 use access::Grant;
@@ -69,6 +70,11 @@ impl Store {
             let (shard, key) = (row.try_get(1)?, row.try_get(2)?);
             resources.push(Reindexed { id, shard, key, entries });
         }
+        let mut fresh = Fresh::default();
+        let concepts = resources.iter().flat_map(|resource| &resource.entries.concepts);
+        if let Some(statement) = self.concepts.statement(concepts, &mut fresh) {
+            transaction.execute(&statement.text, &statement.parameters()).await?;
+        }
         if !resources.is_empty() {
             for statement in reindex(table, &resources) {
                 transaction.execute(&statement.text, &statement.parameters()).await?;
@@ -86,6 +92,7 @@ impl Store {
         let number = i64::try_from(next.done).unwrap_or(i64::MAX);
         transaction.execute(save, &[&table.code, &next.after, &number, &next.is_finished]).await?;
         transaction.commit().await?;
+        self.concepts.learn(fresh);
         Ok(next)
     }
 }

@@ -8,6 +8,7 @@
 pub mod stage;
 
 use crate::Store;
+use crate::concepts::Fresh;
 use crate::error::Error;
 use crate::find::Matches;
 use crate::history::{Scope, Wanted};
@@ -36,12 +37,18 @@ pub struct Transaction {
     store: Store,
     client: Option<Object>,
     begun: bool,
+    fresh: Fresh,
 }
 
 impl Store {
     pub async fn transaction(&self) -> Result<Transaction, Error> {
         let client = self.pool.get().await?;
-        Ok(Transaction { store: self.clone(), client: Some(client), begun: false })
+        Ok(Transaction {
+            store: self.clone(),
+            client: Some(client),
+            begun: false,
+            fresh: Fresh::default(),
+        })
     }
 }
 
@@ -188,10 +195,17 @@ impl Transaction {
         Ok(found.matches.into_iter().map(|found| found.version).collect())
     }
 
+    fn statements(&mut self, staged: &Staged) -> Result<Vec<Statement>, Error> {
+        let mut statements = stage::statements(&self.store.dictionaries, staged)?;
+        let concepts = staged.puts.iter().flat_map(|put| &put.entries.concepts);
+        statements.extend(self.store.concepts.statement(concepts, &mut self.fresh));
+        Ok(statements)
+    }
+
     /// Writes what was staged so that later reads of this transaction see it.
     pub async fn apply(&mut self, staged: &Staged) -> Result<(), Error> {
         self.begin().await?;
-        let statements = stage::statements(&self.store.dictionaries, staged)?;
+        let statements = self.statements(staged)?;
         send(self.client()?, Frame { begin: false, commit: false }, &statements).await
     }
 
@@ -199,7 +213,7 @@ impl Transaction {
     pub async fn commit(mut self, staged: &Staged, records: &[Record]) -> Result<Receipt, Error> {
         let frame = Frame { begin: !self.begun, commit: true };
         self.begun = true;
-        let mut statements = stage::statements(&self.store.dictionaries, staged)?;
+        let mut statements = self.statements(staged)?;
         let rows = records.iter().flat_map(Record::rows).collect();
         statements.push(audit_rows(&self.store.clock, rows));
         let (span, began) = (tracing::debug_span!("commit"), Instant::now());
@@ -207,6 +221,7 @@ impl Transaction {
         metrics::histogram!("bund_statement_seconds", "statement" => "commit")
             .record(began.elapsed());
         self.begun = false;
+        self.store.concepts.learn(std::mem::take(&mut self.fresh));
         Ok(Receipt::committed())
     }
 

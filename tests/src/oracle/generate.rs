@@ -5,7 +5,7 @@ use super::parameters::{
 };
 use super::query::{Base, Criterion, Include, Modifier, Operand, Prefix, Query, Unit};
 use super::random::Random;
-use super::values::{plain, texts, tokens};
+use super::values::{plain, said, texts, tokens};
 use super::world::{
     CODES, ELSEWHERE, HERE, IDENTIFIERS, MOMENTS, NAMES, SYSTEMS, TYPES, UCUM, URLS, World,
 };
@@ -186,6 +186,7 @@ fn value(
         (Kind::Text, 2 | 3) => Modifier::Contains,
         (Kind::Token, 0 | 1) => Modifier::Not,
         (Kind::Token, 2 | 3) if is_identifier => Modifier::OfType,
+        (Kind::Token, 2 | 3) if parameter.implied.is_none() => Modifier::Text,
         (Kind::Reference, 0) => Modifier::Identifier,
         (Kind::Reference, 1 | 2) => Modifier::Kind(random.pick::<&str>(parameter.targets)),
         (Kind::Uri, 0..=2) => Modifier::Below,
@@ -211,12 +212,17 @@ fn operand(
     example: Option<&Value>,
 ) -> Operand {
     match parameter.kind {
-        Kind::Text => Operand::Text(words(random, modifier, example)),
+        Kind::Text => {
+            Operand::Text(words(random, modifier, example.map(texts).unwrap_or_default()))
+        }
         Kind::Token if modifier == Modifier::OfType => Operand::OfType {
             system: TYPES.to_owned(),
             code: random.pick(&["MR", "SS"]).to_string(),
             value: random.pick(&IDENTIFIERS).to_string(),
         },
+        Kind::Token if modifier == Modifier::Text => {
+            Operand::Text(words(random, modifier, example.map(said).unwrap_or_default()))
+        }
         Kind::Token => token(random, parameter.implied, example),
         Kind::Reference if modifier == Modifier::Identifier => {
             let identifier = example.map(|element| &element["identifier"]);
@@ -254,8 +260,7 @@ fn prefix(random: &mut Random) -> Prefix {
     if random.percent(25) { Prefix::Eq } else { *random.pick(&Prefix::EXACT) }
 }
 
-fn words(random: &mut Random, modifier: Modifier, example: Option<&Value>) -> String {
-    let examples = example.map(texts).unwrap_or_default();
+fn words(random: &mut Random, modifier: Modifier, examples: Vec<&str>) -> String {
     let text = match examples.is_empty() || random.percent(25) {
         true => *random.pick(&[NAMES.as_slice(), &WORDS].concat()),
         false => *random.pick(&examples),

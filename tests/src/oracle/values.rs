@@ -30,6 +30,10 @@ pub(super) fn holds(
     operand: &Operand,
 ) -> bool {
     match operand {
+        // "text associated with the code/value": CodeableConcept.text, Coding.display, or Identifier.type.text
+        Operand::Text(text) if modifier == Modifier::Text => {
+            said(element).iter().any(|value| plain(value).starts_with(&plain(text)))
+        }
         Operand::Text(text) => texts(element).iter().any(|value| match modifier {
             Modifier::Exact => value == text,
             Modifier::Contains => plain(value).contains(&plain(text)),
@@ -80,6 +84,14 @@ pub(super) fn holds(
             has(one, first) && has(other, second)
         }
     }
+}
+
+/// The texts that stand with a code.
+pub(super) fn said(element: &Value) -> Vec<&str> {
+    let codings = element["coding"].as_array().into_iter().flatten();
+    let displays = codings.chain([element]).map(|coding| &coding["display"]);
+    let texts = displays.chain([&element["text"], &element["type"]["text"]]);
+    texts.filter_map(Value::as_str).collect()
 }
 
 /// The strings of a string, a name or an address.

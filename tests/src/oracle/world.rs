@@ -145,6 +145,9 @@ fn coding(random: &mut Random) -> Value {
     if random.percent(70) {
         coding["system"] = json!(*random.pick(&SYSTEMS));
     }
+    if random.percent(40) {
+        coding["display"] = json!(*random.pick(&NAMES));
+    }
     coding
 }
 
@@ -154,7 +157,11 @@ fn concept(random: &mut Random) -> Value {
     if codings.is_empty() {
         return json!({ "text": *random.pick(&NAMES) });
     }
-    json!({ "coding": codings })
+    let mut concept = json!({ "coding": codings });
+    if random.percent(20) {
+        concept["text"] = json!(*random.pick(&NAMES));
+    }
+    concept
 }
 
 fn name(random: &mut Random) -> Value {

@@ -85,6 +85,7 @@ async fn the_most_used_searches_stay_on_their_indexes() {
         (format!("Appointment?patient.identifier={identifier}"), "chain", 100),
         (format!("Encounter?patient={id}&date=ge2016"), "patient", 60),
         (format!("Condition?patient={id}&clinical-status=active"), "patient", 60),
+        ("Condition?code:text=diab&_count=20".to_owned(), "text of a code", 200),
         ("Encounter?date=2026-01-05".to_owned(), "date", 60),
         (format!("MedicationRequest?patient={id}&status=active"), "patient", 60),
         ("Location?near=31.2|121.4|2|km".to_owned(), "position", 60),

@@ -51,3 +51,43 @@ async fn codes_are_found_by_value_set_and_by_what_they_are_kinds_of() {
     server.get("Condition?code:below=urn:icd|Z99").await.refused(400, "not in that code system");
     server.get("Condition?code:below=I11").await.refused(400, "cannot be looked up");
 }
+
+#[tokio::test]
+async fn codes_are_found_by_the_texts_that_stand_with_them() {
+    let condition = |id: &str, code: Value| {
+        json!({ "resourceType": "Condition", "id": id, "subject": { "reference": "Patient/p" },
+            "code": code })
+    };
+    let coding = |code: &str, display: &str| json!({ "system": "urn:icd", "code": code, "display": display });
+    let server = server(&[
+        condition("one", json!({ "coding": [coding("I10", "Essential (primary) hypertension")], "text": "原發性高血壓" })),
+        condition("other", json!({ "coding": [coding("I10", "Hypertension")] })),
+        condition("said", json!({ "text": "Hypertension, it seems" })),
+        condition("many", json!({ "coding": [coding("a", "A"), coding("b", "B"), coding("c", "C")], "text": "Third" })),
+        condition("none", json!({ "coding": [{ "system": "urn:icd", "code": "I10" }] })),
+        json!({ "resourceType": "Encounter", "id": "e", "status": "planned",
+            "class": { "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB", "display": "门诊" } }),
+        json!({ "resourceType": "Patient", "id": "p",
+            "identifier": [{ "type": { "text": "身份证" }, "value": "1" }],
+            "maritalStatus": { "text": "Married" } }),
+    ])
+    .await;
+    check(&server, "Condition?code:text=hyper", &["other", "said"]).await;
+    check(&server, "Condition?code:text=ESSENTIAL PRIMARY", &["one"]).await;
+    check(&server, "Condition?code:text=原发性", &["one"]).await;
+    check(&server, "Condition?code:text=third", &["many"]).await;
+    check(&server, "Condition?code:text=c,b", &["many"]).await;
+    check(&server, "Condition?code:text=hyper&code=I10", &["other"]).await;
+    check(&server, "Condition?patient=p&code:text=hyper", &["other", "said"]).await;
+    check(&server, "Condition?code:text=pertension", &[]).await;
+    check(&server, "Encounter?class:text=门", &["e"]).await;
+    check(&server, "Patient?identifier:text=身份", &["p"]).await;
+    check(&server, "Patient?_has:Condition:patient:code:text=third", &["p"]).await;
+    server.get("Patient?gender:text=male").await.refused(400, "modifier");
+    server.get("Condition?code:text=()").await.refused(400, "punctuation");
+    // A text that changes is no longer found, and one that another resource had is found here.
+    let changed = condition("said", json!({ "text": "Essential (primary) hypertension" }));
+    server.put("Condition/said", &changed).await.expect(200);
+    check(&server, "Condition?code:text=hyper", &["other"]).await;
+    check(&server, "Condition?code:text=essential", &["one", "said"]).await;
+}

@@ -100,6 +100,38 @@ fn of_type<'a>(identifier: &'a Value, visit: &mut impl FnMut(Form<&'a str>)) {
     }
 }
 
+/// Hands on the texts that say what a value means (`:text`), with the code that they stand with.
+pub(crate) fn texts<'a>(
+    value: &'a Value,
+    end: &End,
+    mut visit: impl FnMut(&'a str, Option<&'a str>),
+) {
+    match end.kind {
+        "CodeableConcept" => {
+            let codings = value.get("coding").and_then(Value::as_array);
+            let codings = || codings.into_iter().flatten();
+            let code = codings().find_map(|coding| code(coding));
+            let displays = codings().filter_map(|coding| property(coding, "display"));
+            displays.chain(property(value, "text")).for_each(|text| visit(text, code));
+        }
+        "Coding" => {
+            if let Some(display) = property(value, "display") {
+                visit(display, code(value));
+            }
+        }
+        "Identifier" => {
+            if let Some(text) = value.get("type").and_then(|kind| property(kind, "text")) {
+                visit(text, None);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn code(coding: &Value) -> Option<&str> {
+    property(coding, "code").filter(|code| !code.is_empty())
+}
+
 fn property<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
     value.get(name).and_then(Value::as_str)
 }

@@ -17,6 +17,7 @@ pub(crate) enum Modifier {
     Not,
     Exact,
     Contains,
+    Text,
     Above,
     Below,
     /// Codes that were looked up.
@@ -47,6 +48,10 @@ impl Modifier {
             ("below", Rule::Token | Rule::Either(_)) => {
                 return Ok(Modifier::Codes(Hierarchy::Below));
             }
+            ("text", Rule::Token) if parameter.has_texts() => return Ok(Modifier::Text),
+            ("text", Rule::Either(codes)) if codes.iter().all(|code| !code.contains('$')) => {
+                return Ok(Modifier::Text);
+            }
             ("exact", Rule::String) => return Ok(Modifier::Exact),
             ("contains", Rule::String) => return Ok(Modifier::Contains),
             ("above", Rule::Uri) => return Ok(Modifier::Above),
@@ -75,9 +80,9 @@ impl Modifier {
         let own: &[&str] = match parameter.rule {
             Rule::Id | Rule::LastUpdated => return vec!["no modifier".to_owned()],
             Rule::Token => {
-                &[":not", ":in", ":not-in", ":above", ":below", ":of-type (identifiers)"]
+                &[":not", ":in", ":not-in", ":above", ":below", ":of-type (identifiers)", ":text"]
             }
-            Rule::Either(_) => &[":not", ":in", ":not-in", ":above", ":below"],
+            Rule::Either(_) => &[":not", ":text", ":in", ":not-in", ":above", ":below"],
             Rule::String => &[":exact", ":contains"],
             Rule::Uri => &[":above", ":below"],
             Rule::Reference => &[":identifier", "a type"],
@@ -111,6 +116,10 @@ pub(super) fn wanted(
         }
         Rule::Token if matches!(modifier, Modifier::Codes(_)) => {
             Wanted::Tokens(codes(parameter, modifier, values, context)?)
+        }
+        Rule::Token if *modifier == Modifier::Text => {
+            let parse = |value| string::Wanted::parse(value, code, How::Starts, false);
+            Wanted::Texts(all(values, parse)?)
         }
         Rule::Token => {
             Wanted::Tokens(each(values, |value| token::parse(value, code, parameter.spelling))?)

@@ -72,6 +72,10 @@ pub(super) fn as_filter(condition: &Condition, at: At) -> Sql {
                 .append(texts)
                 .then(")")
         }
+        Condition::Concepts { parameter, texts, .. } => at
+            .column(".filters && ARRAY(")
+            .append(concepts(".text_key", *parameter, texts, at))
+            .then(")"),
         Condition::Ranges { parameter, spans } => exists("range_entry", at)
             .append(at.of_entry(".parameter_key + 0 = ANY("))
             .bind(Bind::Int8Array(vec![*parameter, wide(*parameter)]))
@@ -90,6 +94,19 @@ pub(super) fn as_filter(condition: &Condition, at: At) -> Sql {
         Condition::Refers { via, plan } => refers(*via, plan, at),
         Condition::Referred { via, plan } => referred(*via, plan, at),
     }
+}
+
+/// A key of each text, from the table of all texts that codes have.
+pub(super) fn concepts(key: &'static str, parameter: i64, texts: &[Text], at: At) -> Sql {
+    Sql::text_of("SELECT ")
+        .append(at.of_entry(key))
+        .then(" FROM concept_text AS ")
+        .then(at.entry())
+        .then(" WHERE ")
+        .append(at.of_entry(".parameter_key = "))
+        .bind(Bind::Int8(parameter))
+        .then(" AND ")
+        .append(Sql::any(texts.iter().map(|text| of_text(text, at)).collect()))
 }
 
 /// All conditions of a plan, the lead among them.

@@ -2,10 +2,11 @@
 
 use super::At;
 use super::filter::{
-    as_filter, as_filters, found_by, has_filter, near, of_filters, of_ranges, of_text, point,
+    as_filter, as_filters, concepts, found_by, has_filter, near, of_filters, of_ranges, of_text,
+    point,
 };
 use crate::compare::{Span, WIDE};
-use crate::condition::{Code, Condition, Via};
+use crate::condition::{Code, ConceptLead, Condition, Via};
 use crate::extract::wide;
 use crate::plan::{Lead, Order, Plan, bounds};
 use crate::sql::{Bind, Sql};
@@ -180,6 +181,17 @@ fn entered(keys: Vec<i64>, at: At) -> Sql {
         .then(")))")
 }
 
+/// The same of keys that a SELECT finds.
+fn entered_in(keys: Sql, at: At) -> Sql {
+    at.column(".key = ANY(ARRAY(SELECT ")
+        .append(at.of_entry(".resource_key FROM reference_entry AS "))
+        .then(at.entry())
+        .then(" WHERE ")
+        .append(at.of_entry(".target_key = ANY(ARRAY("))
+        .append(keys)
+        .then("))))")
+}
+
 /// A code stands first, second, or beyond; never in two places.
 fn of_code(code: Code, at: At) -> Vec<Vec<Sql>> {
     let key = || Bind::Int8(code.key);
@@ -281,6 +293,22 @@ fn leading(condition: &Condition, at: At) -> Vec<Sql> {
             });
             vec![one_of(each.collect(), at)]
         }
+        Condition::Concepts { parameter, texts, lead } => {
+            let keys = || concepts(".lead_key", *parameter, texts, at);
+            let leaves = match lead {
+                ConceptLead::Codes => vec![
+                    at.column(".code = ANY(ARRAY(").append(keys()).then("))"),
+                    at.column(".code2 = ANY(ARRAY(").append(keys()).then("))"),
+                    entered_in(keys(), at),
+                ],
+                ConceptLead::Tokens => {
+                    vec![at.column(".tokens && ARRAY(").append(keys()).then(")")]
+                }
+                ConceptLead::None => return vec![as_filter(condition, at)],
+            };
+            let exactly = |leaf| Sql::all(vec![leaf, as_filter(condition, at)]);
+            leaves.into_iter().map(exactly).collect()
+        }
         Condition::Ranges { parameter, spans } => {
             let (from, to) = bounds(spans);
             let keyed = |key: i64, from: i64| {
@@ -311,14 +339,7 @@ fn leading(condition: &Condition, at: At) -> Vec<Sql> {
             vec![match via {
                 Via::Patient => at.column(".patient = ANY(ARRAY(").append(found).then("))"),
                 Via::Tokens { .. } => at.column(".tokens && ARRAY(").append(found).then(")"),
-                Via::Actors { .. } => at
-                    .column(".key = ANY(ARRAY(SELECT ")
-                    .append(at.of_entry(".resource_key FROM reference_entry AS "))
-                    .then(at.entry())
-                    .then(" WHERE ")
-                    .append(at.of_entry(".target_key = ANY(ARRAY("))
-                    .append(found)
-                    .then("))))"),
+                Via::Actors { .. } => entered_in(found, at),
             }]
         }
         Condition::Referred { via, plan } => {
