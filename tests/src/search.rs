@@ -6,6 +6,7 @@ mod paging;
 mod shapes;
 mod terminology;
 mod values;
+mod words;
 
 use crate::harness::TestServer;
 use serde_json::{Value, json};

@@ -8,5 +8,6 @@ pub mod patch;
 pub mod path;
 pub mod references;
 pub mod summary;
+pub mod texts;
 pub mod validate;
 pub mod xml;

@@ -274,7 +274,9 @@ fn value(resource: &str, code: &str) -> BoxedStrategy<String> {
         Rule::Composite(_) => (one_of(&["a", "b", "urn:a|a"]), one_of(&["5", "gt4||mg", "a"]))
             .prop_map(|(code, value)| format!("{code}${value}"))
             .boxed(),
-        Rule::Number | Rule::Near | Rule::Unsupported(_) => Just(String::new()).boxed(),
+        Rule::Number | Rule::Near | Rule::Words(_) | Rule::Unsupported(_) => {
+            Just(String::new()).boxed()
+        }
     }
 }
 

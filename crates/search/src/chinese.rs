@@ -17,8 +17,6 @@ const COMBINATIONS_MAX: usize = 16;
 const NAME_CHARACTERS_MAX: usize = 12;
 /// Of a spelling and of a sort key.
 const LENGTH_MAX_BYTES: usize = 200;
-const WORDS_MAX: usize = 4_096;
-const WORD_MAX_BYTES: usize = 64;
 
 /// By the traditional character.
 static SIMPLIFIED: LazyLock<Vec<(char, char)>> = LazyLock::new(|| {
@@ -112,21 +110,27 @@ pub fn sort_key(text: &str) -> String {
     key
 }
 
-/// What a text is found by: each Han character, each two that are neighbours, and the words of other scripts.
+/// Hands on what a text is found by: each Han character, each two that are neighbours, and the words of other scripts, some of
+/// them more than once.
 ///
-/// In simplified characters, lower-case, full-width as half-width; the first 4,096, each up to 64 bytes, sorted.
-/// `asked(query)` is a subset of `words(document)` where the document has the query in it: Han characters anywhere, other
-/// words whole. The reverse is nearly so: three characters are also found where their two pairs stand apart.
-pub fn words(text: &str) -> Vec<String> {
-    Words::parse(text, true)
+/// In simplified characters, lower-case, full-width as half-width. `asked(query)` is among the words of a document that has
+/// the query in it: Han characters anywhere, other words whole. The reverse is nearly so: three characters are also found where
+/// their two pairs stand apart.
+pub fn words(text: &str, visit: impl FnMut(&str)) {
+    Words::new(visit).parse(text, true);
 }
 
-/// The words that a text must have all of to have this one in it; see `words`.
+/// The words that a text must have all of to have this one in it, sorted; see `words`.
 ///
 /// Two Han characters and more ask for their pairs; one asks for itself. A text without words asks for nothing, and so
 /// finds everything: it is for the caller to refuse.
 pub fn asked(text: &str) -> Vec<String> {
-    Words::parse(text, false)
+    let mut asked = BTreeSet::new();
+    Words::new(|word: &str| {
+        asked.insert(word.to_owned());
+    })
+    .parse(text, false);
+    asked.into_iter().collect()
 }
 
 /// A name that is spelled in more than one way.
@@ -248,64 +252,55 @@ impl Name {
     }
 }
 
-#[derive(Default)]
-struct Words {
-    found: BTreeSet<String>,
+struct Words<V> {
     word: String,
-    /// The word is as long as it may be: no more is added, lest a short character take the place of a long one.
-    is_full: bool,
+    visit: V,
 }
 
-impl Words {
-    fn parse(text: &str, is_document: bool) -> Vec<String> {
-        let mut words = Words::default();
+impl<V: FnMut(&str)> Words<V> {
+    fn new(visit: V) -> Words<V> {
+        Words { word: String::new(), visit }
+    }
+
+    fn parse(&mut self, text: &str, is_document: bool) {
         let mut before = None;
         let mut characters = normalised(text).map(simplified).peekable();
         while let Some(character) = characters.next() {
-            if words.found.len() >= WORDS_MAX {
-                break;
-            }
             if !is_han(character) {
                 before = None;
-                words.continue_with(character);
+                self.continue_with(character);
                 continue;
             }
-            words.end();
+            self.end();
             if let Some(before) = before {
-                words.word.push(before);
-                words.word.push(character);
-                words.end();
+                self.word.push(before);
+                self.word.push(character);
+                self.end();
             }
             let is_alone = before.is_none() && !characters.peek().copied().is_some_and(is_han);
             if is_document || is_alone {
-                words.word.push(character);
-                words.end();
+                self.word.push(character);
+                self.end();
             }
             before = Some(character);
         }
-        words.end();
-        words.found.into_iter().collect()
+        self.end();
     }
 
     fn continue_with(&mut self, character: char) {
         let is_mark = !self.word.is_empty() && is_combining_mark(character);
-        if !character.is_alphanumeric() && !is_mark {
-            self.end();
-            return;
-        }
-        self.is_full |= self.word.len() + character.len_utf8() > WORD_MAX_BYTES;
-        if !self.is_full {
+        if character.is_alphanumeric() || is_mark {
             self.word.push(character);
+        } else {
+            self.end();
         }
     }
 
     fn end(&mut self) {
-        let is_new = !self.word.is_empty() && !self.found.contains(&self.word);
-        if is_new && self.found.len() < WORDS_MAX {
-            self.found.insert(self.word.clone());
+        if !self.word.is_empty() {
+            (self.visit)(&self.word);
         }
         self.word.clear();
-        self.is_full = false;
     }
 }
 

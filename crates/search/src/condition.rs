@@ -237,6 +237,7 @@ impl Condition {
             Wanted::Composites(wanted) => {
                 Condition::any(wanted.iter().map(|wanted| composite(parameter, wanted)).collect())
             }
+            Wanted::Word(found) => keys(Vec::new(), found.clone(), Vec::new()),
             Wanted::Near(places) => {
                 Condition::Near { parameter: parameter.salt, places: places.clone() }
             }

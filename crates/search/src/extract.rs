@@ -1,8 +1,9 @@
 //! From a resource to the entries it is found by.
 
+use crate::chinese;
 use crate::compare::{UNBOUNDED, WIDE};
 use crate::error::Error;
-use crate::key::{hash, joined, resource_key};
+use crate::key::{hash, joined, resource_key, salt};
 use crate::parameter::composite::{self, Last};
 use crate::parameter::quantity::Scale;
 use crate::parameter::reference::Target;
@@ -10,8 +11,10 @@ use crate::parameter::{date, near, number, quantity, reference, string, token, u
 use crate::program::{Program, Walk};
 use crate::registry::{self, Kind, Parameter, Place, Rule};
 use fhir::definitions::ParameterKind;
+use fhir::texts;
 use jiff::tz::TimeZone;
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// More than this is no resource that anybody searches for; it would make its row and its index too large.
 const ENTRIES_MAX: usize = 100_000;
@@ -111,11 +114,9 @@ impl Extractor {
         found.entries.patient = patient(kind, resource, &self.base_url);
         for parameter in &kind.parameters {
             found.parameter(parameter, resource);
-            if found.count() > ENTRIES_MAX {
-                let what = "the resource has too many values to be found by".to_owned();
-                return Err(Error::TooMany { what, max: ENTRIES_MAX });
-            }
+            found.check()?;
         }
+        found.words(kind, resource)?;
         let mut entries = found.entries;
         let date = entries.date.map_or(UNBOUNDED, |(low, _)| low);
         for reference in &mut entries.references {
@@ -154,6 +155,17 @@ pub(crate) fn identifier_salt(parameter: &Parameter) -> i64 {
     joined(parameter.salt, 1)
 }
 
+/// Sets the words of a type apart, by where they stand.
+pub(crate) fn words_salt(resource: &str, place: texts::Place) -> i64 {
+    salt(
+        resource,
+        match place {
+            texts::Place::Narrative => "_text",
+            texts::Place::Element => "_content",
+        },
+    )
+}
+
 /// Sets the texts of a parameter's codes apart.
 pub(crate) fn text_salt(parameter: &Parameter) -> i64 {
     joined(parameter.salt, 3)
@@ -184,6 +196,29 @@ impl Found<'_> {
             + entries.ranges.len()
             + entries.references.len()
             + entries.concepts.len()
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.count() > ENTRIES_MAX {
+            let what = "the resource has too many values and words to be found by".to_owned();
+            return Err(Error::TooMany { what, max: ENTRIES_MAX });
+        }
+        Ok(())
+    }
+
+    fn words(&mut self, kind: &Kind, resource: &Value) -> Result<(), Error> {
+        let name = kind.name;
+        let mut words = HashSet::new();
+        texts::visit(resource, &mut |place, text| {
+            let salt = words_salt(name, place);
+            chinese::words(text, |word| {
+                if words.len() <= ENTRIES_MAX {
+                    words.insert(hash(word.as_bytes()) ^ salt);
+                }
+            });
+        });
+        self.entries.tokens.extend(words);
+        self.check()
     }
 
     fn parameter(&mut self, parameter: &Parameter, resource: &Value) {
@@ -246,8 +281,12 @@ impl Found<'_> {
                     self.range(parameter.salt, latitude, longitude);
                 }
             }
-            // The row itself has them, or other parameters do.
-            Rule::Id | Rule::LastUpdated | Rule::Either(_) | Rule::Unsupported(_) => {}
+            // The row itself has them, or other parameters do, or all that the resource says.
+            Rule::Words(_)
+            | Rule::Id
+            | Rule::LastUpdated
+            | Rule::Either(_)
+            | Rule::Unsupported(_) => {}
         }
     }
 

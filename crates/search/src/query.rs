@@ -6,6 +6,7 @@ pub mod compartment;
 pub(crate) mod modifier;
 mod names;
 pub mod text;
+mod words;
 
 use crate::compare::Span;
 use crate::date;
@@ -142,6 +143,8 @@ pub(crate) enum Wanted {
     Quantities(Vec<quantity::Wanted>),
     Composites(Vec<composite::Wanted>),
     Near(Vec<near::Wanted>),
+    /// One word: its key in each of the places where it may stand.
+    Word(Vec<i64>),
 }
 
 impl Query {
@@ -425,6 +428,10 @@ impl Asked {
             });
             return Ok(Asked::Any(each.collect::<Result<_, Error>>()?));
         }
+        if let Rule::Words(places) = &parameter.rule {
+            let each = values.iter().map(|text| words::parse(resource, parameter, places, text));
+            return Ok(Asked::Any(each.collect::<Result<_, Error>>()?));
+        }
         let wanted = modifier::wanted(parameter, &modifier, &values, context)?;
         Ok(Asked::Value { parameter, wanted })
     }
@@ -562,8 +569,6 @@ pub(crate) mod tests {
             "Patient?_include=Patient:organization",
             "Patient?_include:iterate=Patient:organization",
             "Patient?_count=1",
-            "Patient?_text=a",
-            "Patient?_content=a",
             "Patient?_filter=a",
             "Patient?_query=a",
         ] {
@@ -577,9 +582,9 @@ pub(crate) mod tests {
 
     #[test]
     fn an_unknown_name_is_refused_or_reported() {
-        let expected = "unknown parameter `nmae`; Patient has: name, _id,";
+        let expected = "unknown parameter `nmae`; Patient has: name, _content,";
         check_refused("Patient?nmae=a", expected);
-        check_refused("Patient?zzzzzz=a", "unknown parameter `zzzzzz`; Patient has: _id,");
+        check_refused("Patient?zzzzzz=a", "unknown parameter `zzzzzz`; Patient has: _content,");
         check_refused("Patient?zzzzzz:exact=a", "unknown parameter");
         let lenient = parse_with("Patient?nmae=a&active=true", Unknown::Report);
         let query = lenient.unwrap();

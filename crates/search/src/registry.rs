@@ -9,6 +9,7 @@ use crate::parameter::{date, number, quantity, reference, string, token, uri};
 use crate::program::{End, Program, Test, Walk, compile};
 use composite::Composite;
 use fhir::definitions::{ParameterKind, SearchParameter, Type, r4};
+use fhir::texts::Place as TextPlace;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -69,6 +70,8 @@ pub(crate) enum Rule {
     Composite(Composite),
     /// What any of these finds: `combo-code` is `code` or `component-code`.
     Either([&'static str; 2]),
+    /// `_text` and `_content`: words that stand somewhere in these places.
+    Words(Vec<TextPlace>),
     /// `near`: within a distance of a position.
     Near,
     /// Known to FHIR, refused here.
@@ -78,6 +81,7 @@ pub(crate) enum Rule {
 /// The parameters of one resource type.
 #[derive(Debug, Default)]
 pub(crate) struct Kind {
+    pub(crate) name: &'static str,
     /// In the order of their codes.
     pub(crate) parameters: Vec<Parameter>,
     /// Where the type names its one patient.
@@ -127,6 +131,7 @@ fn build() -> HashMap<&'static str, Kind> {
         }
     }
     for (resource, kind) in &mut kinds {
+        kind.name = resource;
         kind.parameters.sort_by_key(|parameter| parameter.code);
         kind.choose_patient();
         kind.share_targets();
@@ -293,7 +298,8 @@ fn rule(definition: &'static SearchParameter, resource: &'static Type, program: 
     match (definition.code, definition.kind) {
         ("_id", _) => Rule::Id,
         ("_lastUpdated", _) => Rule::LastUpdated,
-        ("_text" | "_content", _) => Rule::Unsupported("a search in the text"),
+        ("_text", _) => Rule::Words(vec![TextPlace::Narrative]),
+        ("_content", _) => Rule::Words(vec![TextPlace::Narrative, TextPlace::Element]),
         ("_query", _) => Rule::Unsupported("a named query"),
         (_, ParameterKind::Special) => Rule::Near,
         (_, ParameterKind::Composite) => match Composite::new(definition, resource) {
@@ -390,7 +396,7 @@ mod tests {
             assert!(kind.parameters.len() < 63, "{}", resource.name);
             for parameter in &kind.parameters {
                 let is_supported = !matches!(parameter.rule, Rule::Unsupported(_));
-                let expected = !["_text", "_content", "_query"].contains(&parameter.code);
+                let expected = parameter.code != "_query";
                 assert_eq!(is_supported, expected, "{} {}", resource.name, parameter.code);
             }
         }

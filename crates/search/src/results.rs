@@ -59,7 +59,11 @@ impl Sort {
                 refuse(format!("{resource} has no search parameter `{}`", shown(code)))
             })?;
             match parameter.rule {
-                Rule::Composite(_) | Rule::Near | Rule::Either(_) | Rule::Unsupported(_) => {
+                Rule::Composite(_)
+                | Rule::Near
+                | Rule::Words(_)
+                | Rule::Either(_)
+                | Rule::Unsupported(_) => {
                     return Err(refuse(format!("`{code}` gives no order")));
                 }
                 _ => keys.push(Key { parameter, is_descending }),
@@ -151,7 +155,11 @@ impl Key {
                     values.insert(SortValue::Place(low));
                 }
             }),
-            Rule::Composite(_) | Rule::Near | Rule::Either(_) | Rule::Unsupported(_) => {}
+            Rule::Composite(_)
+            | Rule::Near
+            | Rule::Words(_)
+            | Rule::Either(_)
+            | Rule::Unsupported(_) => {}
         }
         if self.is_descending { values.pop_last() } else { values.pop_first() }
     }

@@ -34,7 +34,7 @@ impl Modifier {
         let Some(text) = text else { return Ok(Modifier::None) };
         let kinds = || parameter.program.walks().iter().map(|walk| walk.end.kind);
         match (text, &parameter.rule) {
-            ("missing", Rule::Id | Rule::LastUpdated) => {}
+            ("missing", Rule::Id | Rule::LastUpdated | Rule::Words(_)) => {}
             ("missing", _) => return Ok(Modifier::Missing),
             ("not", Rule::Token) => return Ok(Modifier::Not),
             ("not", Rule::Either(codes)) if codes.iter().all(|code| !code.contains('$')) => {
@@ -78,7 +78,7 @@ impl Modifier {
     /// What a parameter takes, for a refusal.
     fn names(parameter: &Parameter) -> Vec<String> {
         let own: &[&str] = match parameter.rule {
-            Rule::Id | Rule::LastUpdated => return vec!["no modifier".to_owned()],
+            Rule::Id | Rule::LastUpdated | Rule::Words(_) => return vec!["no modifier".to_owned()],
             Rule::Token => {
                 &[":not", ":in", ":not-in", ":above", ":below", ":of-type (identifiers)", ":text"]
             }
@@ -171,7 +171,7 @@ pub(super) fn wanted(
             composite::parse(value, code, composite.parts(), context)
         })?),
         Rule::Near => Wanted::Near(each(values, |value| near::parse(value, code))?),
-        Rule::Either(_) | Rule::Unsupported(_) => {
+        Rule::Either(_) | Rule::Words(_) | Rule::Unsupported(_) => {
             let what = format!("`{code}`");
             return Err(Error::NotSupported { what, instead: "leave it out".to_owned() });
         }
