@@ -181,10 +181,13 @@ CREATE TABLE IF NOT EXISTS concept_text (
     parameter_key int8 NOT NULL,
     value text COLLATE "C" NOT NULL,
     lead_key int8 NOT NULL,
-    text_key int8 NOT NULL
+    text_key int8 NOT NULL,
+    words int8[] NOT NULL
 );
 
 CREATE INDEX IF NOT EXISTS concept_text_value ON concept_text (parameter_key, value, lead_key, text_key);
+
+CREATE INDEX IF NOT EXISTS concept_text_words ON concept_text USING gin (words) WITH (gin_pending_list_limit = 64);
 
 -- Dates, numbers and quantities other than the leading ones. Wide ranges have a parameter_key of their own.
 CREATE TABLE IF NOT EXISTS range_entry (

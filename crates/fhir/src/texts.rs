@@ -9,6 +9,8 @@ use serde_json::{Map, Value};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     Narrative,
+    /// The text of a code or a unit, which many resources have.
+    Concept,
     Element,
 }
 
@@ -56,7 +58,7 @@ fn visit_object(
         };
         for item in items {
             match (code, item) {
-                ("string" | "markdown", Value::String(text)) => visit(Place::Element, text),
+                ("string" | "markdown", Value::String(text)) => visit(place(owner, name), text),
                 ("xhtml", Value::String(text)) => visit(Place::Narrative, &plain(text)),
                 ("Resource", Value::Object(inner)) => {
                     if let Some(children) = type_of(item) {
@@ -72,6 +74,16 @@ fn visit_object(
             }
         }
     }
+}
+
+fn place(owner: &Type, name: &str) -> Place {
+    let is_concept = match name {
+        "display" => owner.name == "Coding",
+        "text" => owner.name == "CodeableConcept",
+        "unit" => r4().is_a(owner.name, "Quantity"),
+        _ => false,
+    };
+    if is_concept { Place::Concept } else { Place::Element }
 }
 
 /// The text of XHTML as it is read: up to where it is no XHTML any more.
@@ -148,19 +160,19 @@ mod tests {
             "valueQuantity": { "value": 1, "unit": "measured" },
             "note": [{ "authorString": "written", "text": "noted" }],
         });
-        let (mut narrative, mut elements) = (Vec::new(), Vec::new());
+        let (mut narrative, mut concepts, mut elements) = (Vec::new(), Vec::new(), Vec::new());
         visit(&resource, &mut |place, text| {
-            let list = if place == Place::Narrative { &mut narrative } else { &mut elements };
+            let list = match place {
+                Place::Narrative => &mut narrative,
+                Place::Concept => &mut concepts,
+                Place::Element => &mut elements,
+            };
             list.push(text.trim().to_owned());
         });
         elements.sort_unstable();
+        concepts.sort_unstable();
         assert_eq!(narrative, ["told"]);
-        assert_eq!(
-            elements,
-            [
-                "beside", "called", "extended", "held", "measured", "noted", "said", "shown",
-                "tagged", "written"
-            ]
-        );
+        assert_eq!(concepts, ["measured", "said", "shown", "tagged"]);
+        assert_eq!(elements, ["beside", "called", "extended", "held", "noted", "written"]);
     }
 }

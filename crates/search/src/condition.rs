@@ -52,6 +52,12 @@ pub(crate) enum Condition {
         texts: Vec<Text>,
         lead: ConceptLead,
     },
+    /// A code has a text with this word in it.
+    ConceptWord {
+        word: i64,
+        /// Whether the texts are among the tokens.
+        is_indexed: bool,
+    },
     Ranges {
         parameter: i64,
         spans: Vec<Span>,
@@ -237,7 +243,12 @@ impl Condition {
             Wanted::Composites(wanted) => {
                 Condition::any(wanted.iter().map(|wanted| composite(parameter, wanted)).collect())
             }
-            Wanted::Word(found) => keys(Vec::new(), found.clone(), Vec::new()),
+            Wanted::Word { keys: found, of_concepts, is_voluminous } => {
+                let said = keys(Vec::new(), found.clone(), Vec::new());
+                let is_indexed = !is_voluminous;
+                let of_concept = |word| Condition::ConceptWord { word, is_indexed };
+                Condition::any([said].into_iter().chain(of_concepts.map(of_concept)).collect())
+            }
             Wanted::Near(places) => {
                 Condition::Near { parameter: parameter.salt, places: places.clone() }
             }
@@ -305,6 +316,9 @@ impl Condition {
                     let is_one = texts.iter().any(|text| text.holds(&concept.value, 0));
                     concept.parameter_key == *parameter && is_one
                 })
+            }
+            Condition::ConceptWord { word, .. } => {
+                entries.concepts.iter().any(|concept| concept.words().contains(word))
             }
             Condition::Ranges { parameter, spans } => {
                 let keys = [*parameter, wide(*parameter)];

@@ -19,6 +19,9 @@ use std::collections::HashSet;
 /// More than this is no resource that anybody searches for; it would make its row and its index too large.
 const ENTRIES_MAX: usize = 100_000;
 
+/// Of a code's text that is kept as a whole; the words of a longer one, which no other resource has, are kept alone.
+const CONCEPT_BYTES_MAX: usize = 240;
+
 /// What a row holds to be found by, and the rows of the entry tables. All sorted, each there once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entries {
@@ -46,12 +49,27 @@ pub struct Entries {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Concept {
     pub parameter_key: i64,
-    /// Normalised.
+    /// Normalised, if it is found by its beginning; as it is written, if by its words.
     pub value: String,
+    pub is_words: bool,
     /// What an index finds the resources by that have the text: a code, or the text where there is none.
     pub lead_key: i64,
     /// Among the filters of the resources that have it.
     pub text_key: i64,
+}
+
+impl Concept {
+    /// The keys of its words, if it is found by them.
+    pub fn words(&self) -> Vec<i64> {
+        let mut words = Vec::new();
+        if self.is_words {
+            chinese::words(&self.value, |word| {
+                words.push(hash(word.as_bytes()) ^ self.parameter_key)
+            });
+        }
+        settle(&mut words);
+        words
+    }
 }
 
 /// A normalised text.
@@ -161,7 +179,7 @@ pub(crate) fn words_salt(resource: &str, place: texts::Place) -> i64 {
         resource,
         match place {
             texts::Place::Narrative => "_text",
-            texts::Place::Element => "_content",
+            texts::Place::Concept | texts::Place::Element => "_content",
         },
     )
 }
@@ -207,10 +225,15 @@ impl Found<'_> {
     }
 
     fn words(&mut self, kind: &Kind, resource: &Value) -> Result<(), Error> {
-        let name = kind.name;
+        let parameter_key = words_salt(kind.name, texts::Place::Concept);
+        let mut concepts = HashSet::new();
         let mut words = HashSet::new();
         texts::visit(resource, &mut |place, text| {
-            let salt = words_salt(name, place);
+            if place == texts::Place::Concept && text.len() <= CONCEPT_BYTES_MAX {
+                concepts.insert(text.replace(char::is_control, " "));
+                return;
+            }
+            let salt = words_salt(kind.name, place);
             chinese::words(text, |word| {
                 if words.len() <= ENTRIES_MAX {
                     words.insert(hash(word.as_bytes()) ^ salt);
@@ -218,6 +241,13 @@ impl Found<'_> {
             });
         });
         self.entries.tokens.extend(words);
+        for value in concepts {
+            let text_key = hash(value.as_bytes()) ^ parameter_key;
+            self.key(text_key, kind.is_voluminous());
+            let lead_key = text_key;
+            let concept = Concept { parameter_key, value, is_words: true, lead_key, text_key };
+            self.entries.concepts.push(concept);
+        }
         self.check()
     }
 
@@ -346,7 +376,8 @@ impl Found<'_> {
                 text_key
             }
         };
-        self.entries.concepts.push(Concept { parameter_key, value, lead_key, text_key });
+        let concept = Concept { parameter_key, value, is_words: false, lead_key, text_key };
+        self.entries.concepts.push(concept);
     }
 
     fn references(&mut self, parameter: &Parameter, values: &[(&Walk, &Value)]) {

@@ -95,7 +95,7 @@ impl Known<'_> {
             | Wanted::Numbers(_)
             | Wanted::Quantities(_)
             | Wanted::Composites(_)
-            | Wanted::Word(_)
+            | Wanted::Word { .. }
             | Wanted::Near(_) => {
                 let row = Row { id: "", version_key: 0, entries: self.entries };
                 holds = Condition::of_value(parameter, wanted).meets(row) == Some(true);

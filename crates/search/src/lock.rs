@@ -49,7 +49,7 @@ fn named(resource: &str, clause: &Clause) -> Vec<i64> {
         | Wanted::Numbers(_)
         | Wanted::Quantities(_)
         | Wanted::Composites(_)
-        | Wanted::Word(_)
+        | Wanted::Word { .. }
         | Wanted::Near(_) => Vec::new(),
     }
 }
@@ -97,7 +97,7 @@ fn values(clause: &Clause) -> Vec<i64> {
         | Wanted::Numbers(_)
         | Wanted::Quantities(_)
         | Wanted::Composites(_)
-        | Wanted::Word(_)
+        | Wanted::Word { .. }
         | Wanted::Near(_) => return as_text(),
     };
     values.sort_unstable();

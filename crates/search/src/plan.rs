@@ -110,7 +110,7 @@ impl Plan {
                 Condition::Keys { .. } | Condition::Actors(_) => "keys",
                 Condition::Codes(_) => "codes",
                 Condition::Strings { .. } => "text",
-                Condition::Concepts { .. } => "text of a code",
+                Condition::Concepts { .. } | Condition::ConceptWord { .. } => "text of a code",
                 Condition::Ranges { .. } => "range",
                 Condition::Near { .. } => "position",
                 Condition::Refers { .. } => "chain",
@@ -226,6 +226,10 @@ impl Condition {
             Condition::Strings { texts, .. } if texts.iter().all(Text::is_led) => Rank::Text,
             Condition::Strings { .. } => Rank::Scan,
             Condition::Concepts { lead: ConceptLead::None, .. } => Rank::NotIndexed,
+            Condition::ConceptWord { is_indexed, .. } => match is_indexed {
+                true => Rank::Joined,
+                false => Rank::NotIndexed,
+            },
             Condition::Concepts { texts, .. } if texts.iter().all(Text::is_led) => Rank::Code,
             Condition::Concepts { .. } => Rank::Scan,
             Condition::Ranges { spans, .. } => match bounds(spans) {

@@ -143,8 +143,15 @@ pub(crate) enum Wanted {
     Quantities(Vec<quantity::Wanted>),
     Composites(Vec<composite::Wanted>),
     Near(Vec<near::Wanted>),
-    /// One word: its key in each of the places where it may stand.
-    Word(Vec<i64>),
+    /// One word.
+    Word {
+        /// Of the word, in the places where it may stand.
+        keys: Vec<i64>,
+        /// Of the word in the texts of codes.
+        of_concepts: Option<i64>,
+        /// Whether the type has the keys of such texts among its filters.
+        is_voluminous: bool,
+    },
 }
 
 impl Query {

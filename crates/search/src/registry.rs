@@ -7,6 +7,7 @@ use crate::key::salt;
 use crate::parameter::token::Spelling;
 use crate::parameter::{date, number, quantity, reference, string, token, uri};
 use crate::program::{End, Program, Test, Walk, compile};
+pub(crate) use class::is_voluminous;
 use composite::Composite;
 use fhir::definitions::{ParameterKind, SearchParameter, Type, r4};
 use fhir::texts::Place as TextPlace;
@@ -174,6 +175,11 @@ impl Kind {
         self.parameters.get(place)
     }
 
+    /// Whether its resources come by the million, and say most by codes: the texts of these then have no index of their own.
+    pub(crate) fn is_voluminous(&self) -> bool {
+        is_voluminous(self.name)
+    }
+
     /// The parameter that is kept at a place, other than among the entries.
     pub(crate) fn at(&self, place: Place) -> Option<&Parameter> {
         self.parameters.iter().find(|parameter| parameter.place == place)
@@ -299,7 +305,9 @@ fn rule(definition: &'static SearchParameter, resource: &'static Type, program: 
         ("_id", _) => Rule::Id,
         ("_lastUpdated", _) => Rule::LastUpdated,
         ("_text", _) => Rule::Words(vec![TextPlace::Narrative]),
-        ("_content", _) => Rule::Words(vec![TextPlace::Narrative, TextPlace::Element]),
+        ("_content", _) => {
+            Rule::Words(vec![TextPlace::Narrative, TextPlace::Element, TextPlace::Concept])
+        }
         ("_query", _) => Rule::Unsupported("a named query"),
         (_, ParameterKind::Special) => Rule::Near,
         (_, ParameterKind::Composite) => match Composite::new(definition, resource) {

@@ -1,6 +1,6 @@
 //! Texts that stand with codes: written once, and remembered, so that a write says only what nobody said before.
 
-use crate::write::stage::{Statement, column};
+use crate::write::stage::{Flat, Statement, column};
 use search::extract::Concept;
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -39,18 +39,24 @@ impl Concepts {
         }
         fresh.0.extend(unknown.iter().copied().map(name));
         let statement = Statement::new(
-            "INSERT INTO concept_text (parameter_key, value, lead_key, text_key) \
-             SELECT * FROM unnest($1::int8[], $2::text[], $3::int8[], $4::int8[]) \
-             AS u (parameter_key, value, lead_key, text_key) \
+            "INSERT INTO concept_text (parameter_key, value, lead_key, text_key, words) \
+             SELECT u.parameter_key, u.value, u.lead_key, u.text_key, ($7::int8[])[u.words_low:u.words_high] \
+             FROM unnest($1::int8[], $2::text[], $3::int8[], $4::int8[], $5::int4[], $6::int4[]) \
+             AS u (parameter_key, value, lead_key, text_key, words_low, words_high) \
              WHERE NOT EXISTS (SELECT 1 FROM concept_text c WHERE c.parameter_key = u.parameter_key \
              AND c.value = u.value AND c.lead_key = u.lead_key AND c.text_key = u.text_key)",
         );
+        let words: Vec<Vec<i64>> = unknown.iter().map(|concept| concept.words()).collect();
+        let words = Flat::new(words.iter().map(Vec::as_slice));
         Some(
             statement
                 .bind(column(&unknown, |concept| concept.parameter_key))
                 .bind(column(&unknown, |concept| concept.value.clone()))
                 .bind(column(&unknown, |concept| concept.lead_key))
-                .bind(column(&unknown, |concept| concept.text_key)),
+                .bind(column(&unknown, |concept| concept.text_key))
+                .bind(words.low)
+                .bind(words.high)
+                .bind(words.values),
         )
     }
 

@@ -6,7 +6,7 @@ use crate::chinese;
 use crate::error::{Error, shown};
 use crate::extract::words_salt;
 use crate::key::hash;
-use crate::registry::Parameter;
+use crate::registry::{Parameter, is_voluminous};
 use fhir::texts::Place;
 
 /// Of one value.
@@ -135,8 +135,13 @@ impl Parser<'_> {
             return Err(Error::TooMany { what, max: WORDS_MAX });
         }
         let asked = words.into_iter().map(|word| {
-            let key = |place: &Place| hash(word.as_bytes()) ^ words_salt(self.resource, *place);
-            let wanted = Wanted::Word(self.places.iter().map(key).collect());
+            let key = |place| hash(word.as_bytes()) ^ words_salt(self.resource, place);
+            let places = || self.places.iter().copied();
+            let wanted = Wanted::Word {
+                keys: places().filter(|place| *place != Place::Concept).map(key).collect(),
+                of_concepts: places().find(|place| *place == Place::Concept).map(key),
+                is_voluminous: is_voluminous(self.resource),
+            };
             Asked::Value { parameter: self.parameter, wanted }
         });
         Ok(Asked::All(asked.collect()))

@@ -73,6 +73,22 @@ pub(super) fn actor(resource: &str) -> Option<&'static str> {
     ACTORS.iter().find(|(name, _)| *name == resource).map(|(_, actor)| *actor)
 }
 
+/// Types whose resources are many, small, and made of codes.
+const VOLUMINOUS: [&str; 8] = [
+    "AuditEvent",
+    "Claim",
+    "Encounter",
+    "ExplanationOfBenefit",
+    "MedicationAdministration",
+    "Observation",
+    "Provenance",
+    "Slot",
+];
+
+pub(crate) fn is_voluminous(resource: &str) -> bool {
+    VOLUMINOUS.contains(&resource)
+}
+
 /// What Observation.code and its components' codes have together, and so on.
 const EITHER: [(&str, [&str; 2]); 5] = [
     ("combo-code", ["code", "component-code"]),

@@ -76,6 +76,12 @@ pub(super) fn as_filter(condition: &Condition, at: At) -> Sql {
             .column(".filters && ARRAY(")
             .append(concepts(".text_key", *parameter, texts, at))
             .then(")"),
+        Condition::ConceptWord { word, is_indexed } => match is_indexed {
+            true => Sql::text_of("(").append(at.column(".tokens || '{}'::int8[]) && ARRAY(")),
+            false => at.column(".filters && ARRAY("),
+        }
+        .append(concepts_with(*word, at))
+        .then(")"),
         Condition::Ranges { parameter, spans } => exists("range_entry", at)
             .append(at.of_entry(".parameter_key + 0 = ANY("))
             .bind(Bind::Int8Array(vec![*parameter, wide(*parameter)]))
@@ -107,6 +113,16 @@ pub(super) fn concepts(key: &'static str, parameter: i64, texts: &[Text], at: At
         .bind(Bind::Int8(parameter))
         .then(" AND ")
         .append(Sql::any(texts.iter().map(|text| of_text(text, at)).collect()))
+}
+
+/// The keys of the texts that have a word.
+pub(super) fn concepts_with(word: i64, at: At) -> Sql {
+    Sql::text_of("SELECT ")
+        .append(at.of_entry(".text_key FROM concept_text AS "))
+        .then(at.entry())
+        .then(" WHERE ")
+        .append(at.of_entry(".words @> "))
+        .bind(Bind::Int8Array(vec![word]))
 }
 
 /// All conditions of a plan, the lead among them.

@@ -2,8 +2,8 @@
 
 use super::At;
 use super::filter::{
-    as_filter, as_filters, concepts, found_by, has_filter, near, of_filters, of_ranges, of_text,
-    point,
+    as_filter, as_filters, concepts, concepts_with, found_by, has_filter, near, of_filters,
+    of_ranges, of_text, point,
 };
 use crate::compare::{Span, WIDE};
 use crate::condition::{Code, ConceptLead, Condition, Via};
@@ -309,6 +309,9 @@ fn leading(condition: &Condition, at: At) -> Vec<Sql> {
             let exactly = |leaf| Sql::all(vec![leaf, as_filter(condition, at)]);
             leaves.into_iter().map(exactly).collect()
         }
+        Condition::ConceptWord { word, is_indexed: true } => {
+            vec![at.column(".tokens && ARRAY(").append(concepts_with(*word, at)).then(")")]
+        }
         Condition::Ranges { parameter, spans } => {
             let (from, to) = bounds(spans);
             let keyed = |key: i64, from: i64| {
@@ -353,6 +356,7 @@ fn leading(condition: &Condition, at: At) -> Vec<Sql> {
         | Condition::Versions(_)
         | Condition::Date(_)
         | Condition::Quantity { .. }
+        | Condition::ConceptWord { is_indexed: false, .. }
         | Condition::Missing(_) => vec![as_filter(condition, at)],
     }
 }

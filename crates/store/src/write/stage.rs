@@ -320,14 +320,14 @@ fn all<'a, T>(
 }
 
 /// Arrays of different lengths in one array, with the bounds (from 1, both included) of each.
-struct Flat {
-    low: Vec<i32>,
-    high: Vec<i32>,
-    values: Vec<i64>,
+pub(crate) struct Flat {
+    pub(crate) low: Vec<i32>,
+    pub(crate) high: Vec<i32>,
+    pub(crate) values: Vec<i64>,
 }
 
 impl Flat {
-    fn new<'a>(arrays: impl Iterator<Item = &'a [i64]>) -> Flat {
+    pub(crate) fn new<'a>(arrays: impl Iterator<Item = &'a [i64]>) -> Flat {
         let mut flat = Flat { low: Vec::new(), high: Vec::new(), values: Vec::new() };
         for array in arrays {
             flat.low.push(place(flat.values.len() + 1));
