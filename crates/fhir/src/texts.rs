@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     Narrative,
-    /// The text of a code or a unit, which many resources have.
+    /// The text of a code or a unit, or the name of what is referred to unless it is a person's: many resources have it.
     Concept,
     Element,
 }
@@ -58,7 +58,9 @@ fn visit_object(
         };
         for item in items {
             match (code, item) {
-                ("string" | "markdown", Value::String(text)) => visit(place(owner, name), text),
+                ("string" | "markdown", Value::String(text)) => {
+                    visit(place(owner, name, properties), text)
+                }
                 ("xhtml", Value::String(text)) => visit(Place::Narrative, &plain(text)),
                 ("Resource", Value::Object(inner)) => {
                     if let Some(children) = type_of(item) {
@@ -76,8 +78,13 @@ fn visit_object(
     }
 }
 
-fn place(owner: &Type, name: &str) -> Place {
+fn place(owner: &Type, name: &str, properties: &Map<String, Value>) -> Place {
     let is_concept = match name {
+        "display" if owner.name == "Reference" => {
+            let target = properties.get("reference").and_then(Value::as_str).unwrap_or_default();
+            let is_person = |kind: &&str| target.contains(*kind);
+            !["Patient/", "Person/"].iter().any(is_person)
+        }
         "display" => owner.name == "Coding",
         "text" => owner.name == "CodeableConcept",
         "unit" => r4().is_a(owner.name, "Quantity"),
@@ -158,6 +165,7 @@ mod tests {
             "code": { "coding": [{ "system": "http://no.test", "code": "coded", "display": "shown" }], "text": "said" },
             "subject": { "reference": "Patient/no", "display": "called" },
             "valueQuantity": { "value": 1, "unit": "measured" },
+            "performer": [{ "display": "employed" }],
             "note": [{ "authorString": "written", "text": "noted" }],
         });
         let (mut narrative, mut concepts, mut elements) = (Vec::new(), Vec::new(), Vec::new());
@@ -172,7 +180,7 @@ mod tests {
         elements.sort_unstable();
         concepts.sort_unstable();
         assert_eq!(narrative, ["told"]);
-        assert_eq!(concepts, ["measured", "said", "shown", "tagged"]);
+        assert_eq!(concepts, ["employed", "measured", "said", "shown", "tagged"]);
         assert_eq!(elements, ["beside", "called", "extended", "held", "noted", "written"]);
     }
 }
