@@ -108,6 +108,7 @@ pub fn query(bytes: &[u8]) {
         now_micros: 1_795_000_000_000_000,
         unknown: Unknown::Report,
         codes: &Codes::new(),
+        custom: std::sync::Arc::default(),
     };
     let wish = Wish { interaction: Interaction::Search, resource: Some("Patient") };
     let (Ok(query), Ok(grant)) =

@@ -13,6 +13,9 @@ DROP TABLE IF EXISTS reference_entry;
 DROP TABLE IF EXISTS range_entry;
 
 DROP TABLE IF EXISTS concept_text;
+DROP TABLE IF EXISTS custom_parameter;
+DROP FUNCTION IF EXISTS hold_index_epoch;
+DROP TABLE IF EXISTS index_epoch;
 DROP TABLE IF EXISTS string_entry;
 
 DO $$

@@ -214,11 +214,41 @@ CREATE INDEX IF NOT EXISTS reference_entry_target ON reference_entry (target_key
 
 CREATE INDEX IF NOT EXISTS reference_entry_resource ON reference_entry (resource_key);
 
+-- Rises with each change of what entries are made of. Who writes says for which epoch it made its entries.
+CREATE TABLE IF NOT EXISTS index_epoch (
+    id int2 NOT NULL PRIMARY KEY,
+    epoch int8 NOT NULL
+);
+
+INSERT INTO index_epoch (id, epoch) VALUES (1, 0) ON CONFLICT (id) DO NOTHING;
+
+CREATE OR REPLACE FUNCTION hold_index_epoch(made_for int8) RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    IF made_for IS DISTINCT FROM (SELECT epoch FROM index_epoch WHERE id = 1) THEN
+        RAISE EXCEPTION 'entries were made for another epoch' USING ERRCODE = 'BD001';
+    END IF;
+END
+$$;
+
+-- Search parameters that are defined here, a row a type that they are for: 1 while entries are made, 2 when all are.
+CREATE TABLE IF NOT EXISTS custom_parameter (
+    id text COLLATE "C" NOT NULL,
+    resource_type int2 NOT NULL,
+    generation int8 NOT NULL,
+    state int2 NOT NULL,
+    definition text NOT NULL,
+    PRIMARY KEY (id, resource_type, generation)
+);
+
 -- How far a reindex is; a row a resource type.
 CREATE TABLE IF NOT EXISTS reindex_progress (
     resource_type int2 NOT NULL PRIMARY KEY,
+    epoch int8 NOT NULL,
     after_id text COLLATE "C" NOT NULL,
     done int8 NOT NULL,
+    total int8 NOT NULL,
     started_at timestamptz NOT NULL DEFAULT now(),
     finished_at timestamptz
 );

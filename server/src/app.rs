@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use store::Store;
 use store::clock::now_micros;
 use store::error::Error;
+use tokio::sync::Notify;
 
 pub struct App {
     pub settings: Settings,
@@ -17,6 +18,8 @@ pub struct App {
     pub secret: Vec<u8>,
     /// When this process began, in microseconds since 1970.
     pub started_micros: i64,
+    /// When a SearchParameter was stored, or a reindex asked for.
+    pub parameters_changed: Notify,
     hospital: HospitalId,
     draining: Arc<AtomicBool>,
 }
@@ -27,15 +30,18 @@ impl App {
         let hospital = HospitalId(store.register_hospital(&settings.service.hospital).await?);
         let zone = settings.service.time_zone.clone();
         let extractor = Extractor::new(&settings.service.base_url, zone);
-        Ok(App {
+        let app = App {
             settings,
             secret: store.secret().await?,
             store,
             extractor,
             started_micros: now_micros(),
+            parameters_changed: Notify::new(),
             hospital,
             draining: Arc::new(AtomicBool::new(false)),
-        })
+        };
+        app.read_parameters().await?;
+        Ok(app)
     }
 
     /// Whoever calls a server that runs with `--insecure-no-auth`.

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod commands;
 pub mod http;
+pub mod indexing;
 pub mod interactions;
 pub mod operations;
 pub mod routes;

@@ -2,6 +2,7 @@
 
 mod everything;
 mod lastn;
+mod reindex;
 
 use crate::app::App;
 use crate::http::body::Body;
@@ -20,11 +21,14 @@ pub async fn look(
 ) -> Result<Looked, Failure> {
     let request = &with_inputs(request)?;
     match &request.target {
-        Target::Operation(Operation::Everything, table, Some(id)) => {
+        Target::Operation(Operation::Everything, Some(table), Some(id)) => {
             everything::look(app, reader, grant, request, table, id).await
         }
-        Target::Operation(Operation::LastN, table, None) => {
+        Target::Operation(Operation::LastN, Some(table), None) => {
             lastn::look(app, reader, grant, request, table).await
+        }
+        Target::Operation(Operation::Reindex, table, None) => {
+            reindex::look(app, reader, grant, request, *table).await
         }
         target => Err(Failure::method(target.allow())),
     }

@@ -1,6 +1,7 @@
 //! Runs the HTTP server until SIGTERM or SIGINT, then finishes what is in progress.
 
 use crate::app::App;
+use crate::indexing;
 use crate::routes::configure;
 use crate::telemetry::metrics;
 use actix_web::dev::Server;
@@ -30,6 +31,7 @@ pub fn start(app: App, listener: TcpListener) -> Result<Server> {
     metrics::begin();
     let service = app.settings.service.clone();
     let app = Data::new(app);
+    tokio::spawn(indexing::keep(app.clone()));
     let server = HttpServer::new(move || {
         Actix::new().app_data(app.clone()).wrap(Compress::default()).configure(configure)
     })

@@ -3,7 +3,7 @@
 use crate::compare::Span;
 use crate::date::Range;
 use crate::error::Error;
-use crate::extract::{Entries, identifier_salt, scaled, text_salt, wide};
+use crate::extract::{Entries, identifier_salt, present_key, scaled, text_salt, wide};
 use crate::key::{resource_key, version_key_at};
 use crate::parameter::composite::{self, Last};
 use crate::parameter::quantity::{self, Scale};
@@ -142,7 +142,7 @@ impl Condition {
             Asked::Any(any) => Condition::any(each(any, grant)?),
             Asked::Not(asked) => Condition::Not(Box::new(Condition::new(asked, grant)?)),
             Asked::Value { parameter, wanted } => Condition::of_value(parameter, wanted),
-            Asked::Missing(parameter) => Condition::Missing(1 << parameter.bit),
+            Asked::Missing(parameter) => Condition::missing(parameter),
             Asked::Refers { parameter, targets } => {
                 let any = targets.iter().map(|(kind, asked)| {
                     let plan = Box::new(Plan::of(table(kind)?, asked, grant)?);
@@ -155,6 +155,16 @@ impl Condition {
                 Condition::Referred { via: Via::new(parameter, resource), plan }
             }
         })
+    }
+
+    pub(crate) fn missing(parameter: &Parameter) -> Condition {
+        match parameter.bit {
+            Some(bit) => Condition::Missing(1 << bit),
+            None => {
+                let present = keys(Vec::new(), Vec::new(), vec![present_key(parameter)]);
+                Condition::Not(Box::new(present))
+            }
+        }
     }
 
     /// Choices of keys are one choice.

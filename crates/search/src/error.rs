@@ -6,6 +6,11 @@ pub enum Error {
     /// `known` begins with what was probably meant.
     #[error("unknown parameter `{name}`; {resource} has: {known}")]
     UnknownParameter { resource: &'static str, name: String, known: String },
+    /// It was defined here, and not all resources have their entries yet.
+    #[error(
+        "`{name}` of {resource} is being indexed and cannot be searched by yet; $reindex says how far it is"
+    )]
+    NotReady { resource: &'static str, name: String },
     /// FHIR knows it, this server does not.
     #[error("{what} is not supported yet; {instead}")]
     NotSupported { what: String, instead: String },
@@ -21,7 +26,9 @@ impl Error {
     /// Whether the search would be right on another server.
     pub fn is_unsupported(&self) -> bool {
         match self {
-            Error::UnknownParameter { .. } | Error::NotSupported { .. } => true,
+            Error::UnknownParameter { .. }
+            | Error::NotSupported { .. }
+            | Error::NotReady { .. } => true,
             Error::Value { .. } | Error::TooMany { .. } | Error::UnknownType => false,
         }
     }

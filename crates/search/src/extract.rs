@@ -9,12 +9,13 @@ use crate::parameter::quantity::Scale;
 use crate::parameter::reference::Target;
 use crate::parameter::{date, near, number, quantity, reference, string, token, uri};
 use crate::program::{Program, Walk};
-use crate::registry::{self, Kind, Parameter, Place, Rule};
+use crate::registry::{self, Custom, Kind, Parameter, Place, Rule};
 use fhir::definitions::ParameterKind;
 use fhir::texts;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::collections::HashSet;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// More than this is no resource that anybody searches for; it would make its row and its index too large.
 const ENTRIES_MAX: usize = 100_000;
@@ -108,13 +109,24 @@ pub struct Patient {
 pub struct Extractor {
     base_url: String,
     zone: TimeZone,
+    custom: Arc<RwLock<Arc<Custom>>>,
 }
 
 impl Extractor {
     /// `base_url` is without a slash at the end.
     pub fn new(base_url: &str, zone: TimeZone) -> Extractor {
         registry::warm();
-        Extractor { base_url: base_url.trim_end_matches('/').to_owned(), zone }
+        let base_url = base_url.trim_end_matches('/').to_owned();
+        Extractor { base_url, zone, custom: Arc::default() }
+    }
+
+    /// The parameters that were defined here, as they are now.
+    pub fn custom(&self) -> Arc<Custom> {
+        Arc::clone(&self.custom.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn replace(&self, custom: Custom) {
+        *self.custom.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(custom);
     }
 
     pub fn base_url(&self) -> &str {
@@ -130,7 +142,8 @@ impl Extractor {
         let kind = registry::kind(name).ok_or(Error::UnknownType)?;
         let mut found = Found { extractor: self, entries: Entries::default(), buffer: Vec::new() };
         found.entries.patient = patient(kind, resource, &self.base_url);
-        for parameter in &kind.parameters {
+        let custom = self.custom();
+        for parameter in kind.parameters.iter().chain(custom.indexed(kind.name)) {
             found.parameter(parameter, resource);
             found.check()?;
         }
@@ -171,6 +184,11 @@ fn patient(kind: &Kind, resource: &Value, base_url: &str) -> Option<Patient> {
 /// Sets the keys of a reference's identifier apart from those of the reference.
 pub(crate) fn identifier_salt(parameter: &Parameter) -> i64 {
     joined(parameter.salt, 1)
+}
+
+/// The filter that says that there is a value, where no bit does.
+pub(crate) fn present_key(parameter: &Parameter) -> i64 {
+    joined(parameter.salt, 4)
 }
 
 /// Sets the words of a type apart, by where they stand.
@@ -265,7 +283,10 @@ impl Found<'_> {
         if values.is_empty() && !is_truth {
             return;
         }
-        self.entries.present |= 1 << parameter.bit;
+        match parameter.bit {
+            Some(bit) => self.entries.present |= 1 << bit,
+            None => self.entries.filters.push(present_key(parameter)),
+        }
         match &parameter.rule {
             Rule::Token if is_truth => {
                 let is_true = values.iter().any(|(_, value)| **value != Value::Bool(false));

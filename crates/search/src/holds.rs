@@ -52,7 +52,10 @@ impl Known<'_> {
                 }
             }
             Asked::Not(asked) => self.holds(asked).map(|holds| !holds),
-            Asked::Missing(parameter) => Some(self.entries.present & (1 << parameter.bit) == 0),
+            Asked::Missing(parameter) => {
+                let row = Row { id: "", version_key: 0, entries: self.entries };
+                Condition::missing(parameter).meets(row)
+            }
             Asked::Refers { .. } | Asked::Referred { .. } => None,
             Asked::Value { parameter, wanted } => Some(self.has(parameter, wanted)),
         }

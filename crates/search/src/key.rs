@@ -24,7 +24,7 @@ pub(crate) fn salt(resource: &str, parameter: &str) -> i64 {
 }
 
 /// Hashes the parts with a separator that no FHIR string contains.
-fn parts_key(parts: &[&str]) -> i64 {
+pub(crate) fn parts_key(parts: &[&str]) -> i64 {
     let length = parts.iter().map(|part| part.len() + 1).sum();
     let mut bytes = Vec::with_capacity(length);
     for part in parts {

@@ -12,12 +12,13 @@ use crate::compare::Span;
 use crate::date;
 use crate::error::{Error, shown};
 use crate::parameter::{composite, near, quantity, reference, string, token};
-use crate::registry::{self, Parameter, Place, Rule};
+use crate::registry::{self, Custom, Parameter, Place, Rule};
 use fhir::definitions::r4;
 use jiff::tz::TimeZone;
 use modifier::Modifier;
 use names::{closest, refused};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 const CLAUSES_MAX: usize = 64;
 /// Values of one clause.
@@ -37,7 +38,7 @@ pub enum Unknown {
 }
 
 /// What the meaning of a text depends on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Context<'a> {
     /// Of this server, without a slash at the end: references that begin with it are local.
     pub base_url: &'a str,
@@ -48,6 +49,8 @@ pub struct Context<'a> {
     pub unknown: Unknown,
     /// The codes that modifiers of terminology stand for, looked up before.
     pub codes: &'a Codes,
+    /// Parameters beside those of the standard.
+    pub custom: Arc<Custom>,
 }
 
 /// What a modifier and its value stand for: `in` and a value set, `below` and a code.
@@ -216,6 +219,11 @@ impl Query {
         Ok(self)
     }
 
+    /// Whether it asks for parameters that are defined here.
+    pub fn is_custom(&self) -> bool {
+        self.clauses.iter().any(|clause| clause.asked.is_custom())
+    }
+
     /// Whether every resource of the type matches.
     pub fn is_empty(&self) -> bool {
         self.clauses.is_empty()
@@ -248,6 +256,20 @@ fn check_text(name: &str, text: &str) -> Result<(), Error> {
 }
 
 impl Asked {
+    fn is_custom(&self) -> bool {
+        match self {
+            Asked::All(each) | Asked::Any(each) => each.iter().any(Asked::is_custom),
+            Asked::Not(asked) => asked.is_custom(),
+            Asked::Value { parameter, .. } | Asked::Missing(parameter) => parameter.bit.is_none(),
+            Asked::Refers { parameter, targets } => {
+                parameter.bit.is_none() || targets.iter().any(|(_, asked)| asked.is_custom())
+            }
+            Asked::Referred { parameter, asked, .. } => {
+                parameter.bit.is_none() || asked.is_custom()
+            }
+        }
+    }
+
     /// `hops` is how many lie behind.
     fn parse(
         resource: &'static str,
@@ -277,7 +299,7 @@ impl Asked {
             Some((code, modifier)) => (code, Some(modifier)),
             None => (head, None),
         };
-        let parameter = parameter(resource, code)?;
+        let parameter = parameter(resource, code, &context.custom)?;
         match rest {
             Some(rest) => Asked::chain(parameter, modifier, rest, text, context, hops),
             None => {
@@ -357,7 +379,7 @@ impl Asked {
             .resource(kind)
             .ok_or_else(|| refuse(format!("`{}` is no resource type", shown(kind))))?
             .name;
-        let parameter = parameter(kind, code)?;
+        let parameter = parameter(kind, code, &context.custom)?;
         if !matches!(parameter.rule, Rule::Reference) || !parameter.targets.contains(&resource) {
             return Err(refuse(format!("`{code}` of {kind} does not refer to {resource}")));
         }
@@ -388,7 +410,7 @@ impl Asked {
     ) -> Result<Asked, Error> {
         match (&modifier, &parameter.rule) {
             (Modifier::Missing, Rule::Either(codes)) => {
-                let each = each_either(resource, codes, |parameter| {
+                let each = each_either(resource, codes, context, |parameter| {
                     Asked::value(resource, parameter, Modifier::Missing, "true", context)
                 })?;
                 let missing = Asked::All(each);
@@ -416,7 +438,7 @@ impl Asked {
                 return Ok(Asked::Not(Box::new(asked)));
             }
             (_, Rule::Either(codes)) => {
-                let each = each_either(resource, codes, |parameter| {
+                let each = each_either(resource, codes, context, |parameter| {
                     Asked::value(resource, parameter, modifier.clone(), text, context)
                 })?;
                 return Ok(Asked::Any(each));
@@ -428,7 +450,7 @@ impl Asked {
             let each = values.iter().map(|text| {
                 let pieces = composite::pieces(text, parameter.code, codes.len())?;
                 let parts = codes.iter().zip(pieces).map(|(code, text)| {
-                    let part = self::parameter(resource, code)?;
+                    let part = self::parameter(resource, code, &context.custom)?;
                     Asked::value(resource, part, Modifier::None, text, context)
                 });
                 Ok(Asked::All(parts.collect::<Result<_, Error>>()?))
@@ -447,9 +469,10 @@ impl Asked {
 fn each_either(
     resource: &'static str,
     codes: &[&'static str],
+    context: &Context,
     asked: impl Fn(&'static Parameter) -> Result<Asked, Error>,
 ) -> Result<Vec<Asked>, Error> {
-    codes.iter().map(|code| asked(parameter(resource, code)?)).collect()
+    codes.iter().map(|code| asked(parameter(resource, code, &context.custom)?)).collect()
 }
 
 fn truth(parameter: &str, text: &str) -> Result<bool, Error> {
@@ -464,27 +487,37 @@ fn truth(parameter: &str, text: &str) -> Result<bool, Error> {
 }
 
 /// The parameter of a name that can be searched by.
-fn parameter(resource: &'static str, code: &str) -> Result<&'static Parameter, Error> {
-    let found = registry::find(resource, code).ok_or_else(|| unknown(resource, code))?;
+fn parameter(
+    resource: &'static str,
+    code: &str,
+    custom: &Custom,
+) -> Result<&'static Parameter, Error> {
+    let found = match custom.find(resource, code) {
+        Some(found) => found,
+        None if custom.is_awaited(resource, code) => {
+            return Err(Error::NotReady { resource, name: code.to_owned() });
+        }
+        None => return Err(unknown(resource, code, custom)),
+    };
     match found.rule {
         Rule::Unsupported(what) => Err(Error::NotSupported {
             what: format!("{what} (`{code}`)"),
-            instead: format!("{resource} can be searched by: {}", names(resource)),
+            instead: format!("{resource} can be searched by: {}", names(resource, custom)),
         }),
         _ => Ok(found),
     }
 }
 
-fn unknown(resource: &'static str, name: &str) -> Error {
-    let codes = || registry::supported(resource).map(|parameter| parameter.code);
+fn unknown(resource: &'static str, name: &str, custom: &Custom) -> Error {
+    let codes = || custom.supported(resource).map(|parameter| parameter.code);
     let mut known: Vec<&str> = closest(name, codes()).into_iter().collect();
     let meant = known.first().copied();
     known.extend(codes().filter(|code| Some(*code) != meant));
     Error::UnknownParameter { resource, name: shown(name), known: known.join(", ") }
 }
 
-fn names(resource: &str) -> String {
-    registry::supported(resource).map(|parameter| parameter.code).collect::<Vec<_>>().join(", ")
+fn names(resource: &str, custom: &Custom) -> String {
+    custom.supported(resource).map(|parameter| parameter.code).collect::<Vec<_>>().join(", ")
 }
 
 /// The values between the commas.
@@ -521,6 +554,7 @@ pub(crate) mod tests {
     use fhir::definitions::r4;
     use jiff::tz::TimeZone;
     use proptest::prelude::*;
+    use std::sync::Arc;
 
     pub(crate) const BASE: &str = "https://hub.test/fhir";
     /// 2026-11-23T00:00:00Z
@@ -542,6 +576,7 @@ pub(crate) mod tests {
             now_micros: NOW,
             unknown,
             codes: &Codes::new(),
+            custom: Arc::default(),
         };
         Query::parse(r4().resource(resource).unwrap().name, &pairs, &context)
     }
@@ -642,6 +677,7 @@ pub(crate) mod tests {
                     time_zone: &TimeZone::UTC,
                     now_micros: NOW,
                     codes: &Codes::new(),
+            custom: Arc::default(),
                     unknown: Unknown::Report,
                 };
                 let resource = r4().resource(resource).unwrap().name;

@@ -2,6 +2,7 @@
 
 mod class;
 pub(crate) mod composite;
+mod custom;
 
 use crate::key::salt;
 use crate::parameter::token::Spelling;
@@ -9,6 +10,7 @@ use crate::parameter::{date, number, quantity, reference, string, token, uri};
 use crate::program::{End, Program, Test, Walk, compile};
 pub(crate) use class::is_voluminous;
 use composite::Composite;
+pub use custom::{Custom, Definition, PARAMETERS_MAX};
 use fhir::definitions::{ParameterKind, SearchParameter, Type, r4};
 use fhir::texts::Place as TextPlace;
 use std::collections::HashMap;
@@ -31,8 +33,8 @@ pub struct Parameter {
     pub(crate) spelling: Spelling,
     pub(crate) place: Place,
     pub(crate) rule: Rule,
-    /// Of `present`: set where the resource has a value.
-    pub(crate) bit: u32,
+    /// Of `present`: set where the resource has a value. What is defined here has a filter instead.
+    pub(crate) bit: Option<u32>,
 }
 
 /// Where its values are kept, if not with those of most parameters.
@@ -100,12 +102,6 @@ pub fn supported(resource: &str) -> impl Iterator<Item = &'static Parameter> {
     parameters.iter().filter(|parameter| !matches!(parameter.rule, Rule::Unsupported(_)))
 }
 
-/// The codes of the references that `_include` follows.
-pub fn references(resource: &str) -> impl Iterator<Item = &'static str> {
-    let is_reference = |parameter: &&Parameter| matches!(parameter.rule, Rule::Reference);
-    supported(resource).filter(is_reference).map(|parameter| parameter.code)
-}
-
 pub(crate) fn kind(resource: &str) -> Option<&'static Kind> {
     KINDS.get(resource)
 }
@@ -127,7 +123,10 @@ fn build() -> HashMap<&'static str, Kind> {
             let program = term.as_ref().and_then(|term| compile(term.term(), resource).ok());
             let program = program.unwrap_or(Program::Values(Vec::new()));
             let program = understood(program, definition.kind);
-            let parameter = Parameter::new(definition, resource, program);
+            let rule = rule(definition, resource, &program);
+            let salt = salt(resource.name, definition.code);
+            let (code, kind) = (definition.code, definition.kind);
+            let parameter = Parameter::new(code, kind, &definition.targets, salt, program, rule);
             kinds.entry(resource.name).or_default().parameters.push(parameter);
         }
     }
@@ -138,7 +137,7 @@ fn build() -> HashMap<&'static str, Kind> {
         kind.share_targets();
         kind.choose_places(resource);
         for (bit, parameter) in (0..).zip(&mut kind.parameters) {
-            parameter.bit = bit;
+            parameter.bit = Some(bit);
         }
     }
     kinds
@@ -242,27 +241,29 @@ impl Kind {
 
 impl Parameter {
     fn new(
-        definition: &'static SearchParameter,
-        resource: &'static Type,
+        code: &'static str,
+        kind: ParameterKind,
+        defined: &[&'static str],
+        salt: i64,
         program: Program,
+        rule: Rule,
     ) -> Parameter {
         let ends: Vec<&End> = program.walks().iter().map(|walk| &walk.end).collect();
-        let salt = salt(resource.name, definition.code);
         Parameter {
-            code: definition.code,
-            kind: definition.kind,
-            targets: targets(definition, &program),
+            code,
+            kind,
+            targets: targets(kind, defined, &program),
             salt,
             target_salt: salt,
-            is_dominant: class::is_dominant(definition.code, &program),
+            is_dominant: class::is_dominant(code, &program),
             spelling: match program {
                 Program::Values(_) => Spelling::of(&ends),
                 Program::Truth(_) => Spelling::Folded,
             },
             place: Place::Entries,
-            rule: rule(definition, resource, &program),
+            rule,
             program,
-            bit: 0,
+            bit: None,
         }
     }
 
@@ -327,12 +328,12 @@ fn rule(definition: &'static SearchParameter, resource: &'static Type, program: 
 
 /// Those of the definition that the elements allow: `patient` of many types has Group as a target, and only patients as values.
 /// A definition without targets means any.
-fn targets(definition: &SearchParameter, program: &Program) -> Vec<&'static str> {
+fn targets(kind: ParameterKind, defined: &[&'static str], program: &Program) -> Vec<&'static str> {
     let is_met = |target: &&'static str| program.walks().iter().any(|walk| allows(walk, target));
-    if definition.targets.is_empty() && definition.kind == ParameterKind::Reference {
+    if defined.is_empty() && kind == ParameterKind::Reference {
         return r4().resources().map(|resource| resource.name).filter(is_met).collect();
     }
-    definition.targets.iter().copied().filter(is_met).collect()
+    defined.iter().copied().filter(is_met).collect()
 }
 
 fn allows(walk: &Walk, target: &str) -> bool {

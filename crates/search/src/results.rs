@@ -9,7 +9,7 @@ use crate::parameter::reference::{self, Target};
 use crate::parameter::{last_updated, string};
 use crate::plan::Order;
 use crate::query::{Asked, Clause, Query, Wanted};
-use crate::registry::{self, Parameter, Place, Rule};
+use crate::registry::{self, Custom, Parameter, Place, Rule};
 use fhir::definitions::r4;
 use serde_json::Value;
 use std::cmp::Ordering;
@@ -42,7 +42,7 @@ pub enum SortValue {
 
 impl Sort {
     /// `-date,name`
-    pub fn parse(resource: &'static str, text: &str) -> Result<Sort, Error> {
+    pub fn parse(resource: &'static str, text: &str, custom: &Custom) -> Result<Sort, Error> {
         let refuse = |reason: String| Error::Value { parameter: "_sort".to_owned(), reason };
         let names: Vec<&str> = text.split(',').map(str::trim).collect();
         if names.len() > KEYS_MAX {
@@ -55,7 +55,7 @@ impl Sort {
                 Some(code) => (true, code),
                 None => (false, name),
             };
-            let parameter = registry::find(resource, code).ok_or_else(|| {
+            let parameter = custom.find(resource, code).ok_or_else(|| {
                 refuse(format!("{resource} has no search parameter `{}`", shown(code)))
             })?;
             match parameter.rule {
@@ -185,6 +185,7 @@ impl Include {
         is_reverse: bool,
         is_iterated: bool,
         resource: &'static str,
+        custom: &Custom,
     ) -> Result<Include, Error> {
         let name = if is_reverse { "_revinclude" } else { "_include" };
         let refuse = |reason: String| Error::Value { parameter: name.to_owned(), reason };
@@ -208,9 +209,9 @@ impl Include {
         let target = target.map(kind).transpose()?;
         let is_reference = |parameter: &&Parameter| matches!(parameter.rule, Rule::Reference);
         let parameters: Vec<&'static Parameter> = match code {
-            "*" => registry::supported(source).filter(is_reference).collect(),
+            "*" => custom.supported(source).filter(is_reference).collect(),
             code => {
-                let found = registry::find(source, code).filter(is_reference);
+                let found = custom.find(source, code).filter(is_reference);
                 vec![found.ok_or_else(|| {
                     refuse(format!("{source} has no reference parameter `{}`", shown(code)))
                 })?]
@@ -295,6 +296,7 @@ impl Query {
 mod tests {
     use super::{Include, Sort, compare, sort_values};
     use crate::extract::tests::extractor;
+    use crate::registry::Custom;
     use serde_json::{Value, json};
     use std::cmp::Ordering;
 
@@ -304,7 +306,9 @@ mod tests {
             resource["name"] = patient.clone();
             resource
         };
-        let Ok(Sort::Collected(keys)) = Sort::parse("Patient", sort) else { panic!("{sort}") };
+        let Ok(Sort::Collected(keys)) = Sort::parse("Patient", sort, &Custom::default()) else {
+            panic!("{sort}")
+        };
         let values = |patient| sort_values(&keys, &resource(patient), &extractor());
         assert_eq!(compare(&keys, &values(left), &values(right)), expected, "{sort}");
     }
@@ -325,12 +329,20 @@ mod tests {
     #[test]
     fn what_is_asked_in_vain_is_refused() {
         for text in ["", "nmae", "near", "family,,given", "-"] {
-            assert!(Sort::parse("Patient", text).is_err(), "{text}");
+            assert!(Sort::parse("Patient", text, &Custom::default()).is_err(), "{text}");
         }
-        assert!(Include::parse("Patient:name", false, false, "Patient").is_err());
-        assert!(Include::parse("Observation:patient", true, false, "Patient").is_ok());
-        assert!(Include::parse("Observation:device", true, false, "Patient").is_err());
-        assert!(Include::parse("*", true, false, "Patient").is_err());
-        assert!(Include::parse("*", false, false, "Patient").is_ok());
+        assert!(
+            Include::parse("Patient:name", false, false, "Patient", &Custom::default()).is_err()
+        );
+        assert!(
+            Include::parse("Observation:patient", true, false, "Patient", &Custom::default())
+                .is_ok()
+        );
+        assert!(
+            Include::parse("Observation:device", true, false, "Patient", &Custom::default())
+                .is_err()
+        );
+        assert!(Include::parse("*", true, false, "Patient", &Custom::default()).is_err());
+        assert!(Include::parse("*", false, false, "Patient", &Custom::default()).is_ok());
     }
 }

@@ -49,11 +49,12 @@ const TYPES: [Type; 19] = [
 ];
 
 impl Store {
-    /// Loads first versions. Their ids must be different from each other.
+    /// Loads first versions. Their ids must be different from each other; `epoch` is that of their entries.
     pub async fn load(
         &self,
         _grant: &Grant,
         mut puts: Vec<Put>,
+        epoch: i64,
         record: &Record,
     ) -> Result<Loaded, Error> {
         let mut client = self.pool.get().await?;
@@ -68,6 +69,7 @@ impl Store {
         puts.retain(|put| !used.contains(&(put.table.code, put.id.clone())));
         let skipped = before - puts.len();
 
+        transaction.execute("SELECT hold_index_epoch($1)", &[&epoch]).await?;
         self.copy(transaction.client(), &puts).await?;
         let mut fresh = Fresh::default();
         let concepts = puts.iter().flat_map(|put| &put.entries.concepts);

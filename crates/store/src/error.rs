@@ -2,11 +2,17 @@
 
 use tokio_postgres::error::SqlState;
 
+/// What `hold_index_epoch` raises.
+const INDEX_EPOCH: &str = "BD001";
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Another transaction was in the way; the same work may succeed when tried again from its start.
     #[error("another transaction was in the way: {}", summary(.0))]
     Contended(tokio_postgres::Error),
+    /// What entries are made of has changed meanwhile: they are to be made again.
+    #[error("the search parameters have changed meanwhile")]
+    Outdated,
     /// The database cannot be reached, is starting, shutting down, read-only or out of some resource.
     #[error("the database is not available: {0}")]
     Unavailable(String),
@@ -39,7 +45,7 @@ fn summary(error: &tokio_postgres::Error) -> String {
 
 impl Error {
     pub fn is_contended(&self) -> bool {
-        matches!(self, Error::Contended(_))
+        matches!(self, Error::Contended(_) | Error::Outdated)
     }
 }
 
@@ -56,6 +62,7 @@ impl From<tokio_postgres::Error> for Error {
             &SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED => {
                 Error::Contended(error)
             }
+            state if state.code() == INDEX_EPOCH => Error::Outdated,
             &SqlState::UNIQUE_VIOLATION if is_version_key => Error::Contended(error),
             &SqlState::QUERY_CANCELED | &SqlState::LOCK_NOT_AVAILABLE => Error::TimedOut,
             &SqlState::READ_ONLY_SQL_TRANSACTION => {

@@ -10,6 +10,7 @@ pub mod history;
 pub mod hospital;
 pub mod idempotency;
 pub mod migrate;
+pub mod parameters;
 pub mod pool;
 pub mod read;
 mod reader;

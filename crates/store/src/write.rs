@@ -38,16 +38,20 @@ pub struct Transaction {
     client: Option<Object>,
     begun: bool,
     fresh: Fresh,
+    /// What the entries that are staged were made for.
+    epoch: i64,
 }
 
 impl Store {
-    pub async fn transaction(&self) -> Result<Transaction, Error> {
+    /// `epoch` is that of the entries that it will write.
+    pub async fn transaction(&self, epoch: i64) -> Result<Transaction, Error> {
         let client = self.pool.get().await?;
         Ok(Transaction {
             store: self.clone(),
             client: Some(client),
             begun: false,
             fresh: Fresh::default(),
+            epoch,
         })
     }
 }
@@ -197,6 +201,9 @@ impl Transaction {
 
     fn statements(&mut self, staged: &Staged) -> Result<Vec<Statement>, Error> {
         let mut statements = stage::statements(&self.store.dictionaries, staged)?;
+        if !(staged.puts.is_empty() && staged.deletions.is_empty()) {
+            statements.push(Statement::new("SELECT hold_index_epoch($1)").bind(self.epoch));
+        }
         let concepts = staged.puts.iter().flat_map(|put| &put.entries.concepts);
         statements.extend(self.store.concepts.statement(concepts, &mut self.fresh));
         Ok(statements)

@@ -144,7 +144,7 @@ async fn load(
         let (app, grant) = (Arc::clone(app), grant.clone());
         loading.spawn(async move {
             let record = record(&grant);
-            app.store.load(&grant, slice.puts, &record).await
+            app.store.load(&grant, slice.puts, slice.epoch, &record).await
         });
     }
     while let Some(outcome) = loading.join_next().await {

@@ -3,12 +3,12 @@
 
 use super::{Database, block_on, prepare, say};
 use crate::app::App;
+use crate::indexing::{Pace, run as run_all};
 use access::{Interaction, Wish, decide};
 use anyhow::{Context as _, Result, bail};
 use schema::resource::{TABLES, Table, find};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use store::reindex::Progress;
 
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
@@ -23,12 +23,10 @@ pub struct Arguments {
     #[arg(long)]
     restart: bool,
 
-    /// Wait after each slice of 500 resources, to leave the database to others.
+    /// Wait after each slice of 200 resources, to leave the database to others.
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
     pause_ms: u64,
 }
-
-const SLICE: i64 = 500;
 
 pub fn run(config: Option<&Path>, arguments: Arguments) -> Result<()> {
     let tables = tables(&arguments.types)?;
@@ -40,46 +38,24 @@ pub fn run(config: Option<&Path>, arguments: Arguments) -> Result<()> {
         let Some(turn) = app.store.reindex_turn().await? else {
             bail!("another reindex is running on this database");
         };
-        let mut known = turn.progress().await?;
-        let is_cut_off = known.iter().any(|(_, progress)| !progress.is_finished);
+        let is_cut_off = turn.next(&tables).await?.is_some();
         if arguments.restart || !is_cut_off {
-            turn.begin().await?;
-            known.clear();
+            app.store.begin_reindex(&grant, &tables, true).await?;
         } else {
             say("going on where an earlier run was cut off; --restart begins anew");
         }
         let began = Instant::now();
-        let mut total = 0;
-        for table in &tables {
-            let mut progress = known
-                .iter()
-                .find(|(code, _)| *code == table.code)
-                .map(|(_, progress)| progress.clone())
-                .unwrap_or(Progress { after: String::new(), done: 0, is_finished: false });
-            let before = progress.done;
-            let mut told = Instant::now();
-            while !progress.is_finished {
-                let entries = |json: &[u8]| {
-                    let resource =
-                        serde_json::from_slice(json).map_err(|error| error.to_string())?;
-                    app.extractor.entries(&resource).map_err(|error| error.to_string())
-                };
-                progress = app
-                    .store
-                    .reindex(&grant, table, &progress, SLICE, entries)
-                    .await
-                    .with_context(|| table.resource.to_owned())?;
-                if told.elapsed() >= Duration::from_secs(5) {
-                    told = Instant::now();
-                    say(&format!("{}: {} resources so far", table.resource, progress.done));
-                }
-                tokio::time::sleep(Duration::from_millis(arguments.pause_ms)).await;
+        let mut told = began;
+        let pace = Pace::Pause(Duration::from_millis(arguments.pause_ms));
+        let total = run_all(&app, &grant, &turn, &tables, pace, |table, progress| {
+            let is_end = progress.is_finished && progress.done > 0;
+            if is_end || told.elapsed() >= Duration::from_secs(5) {
+                told = Instant::now();
+                let so_far = if progress.is_finished { "" } else { " so far" };
+                say(&format!("{}: {} resources{so_far}", table.resource, progress.done));
             }
-            total += progress.done - before;
-            if progress.done > 0 {
-                say(&format!("{}: {} resources", table.resource, progress.done));
-            }
-        }
+        })
+        .await?;
         turn.end().await?;
         app.store.analyze(tables).await?;
         let seconds = began.elapsed().as_secs_f64();

@@ -85,7 +85,7 @@ impl From<store::error::Error> for Failure {
     fn from(error: store::error::Error) -> Failure {
         use store::error::Error;
         match &error {
-            Error::Contended(_) => Failure::new(
+            Error::Contended(_) | Error::Outdated => Failure::new(
                 409,
                 Code::Conflict,
                 "others kept changing the same resources; read them again and retry",

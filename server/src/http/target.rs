@@ -48,8 +48,8 @@ pub enum Target {
     Version(&'static Table, String, i32),
     /// The resources of one type, or of all, that belong to a resource.
     Compartment(&'static Table, String, Option<&'static Table>),
-    /// An operation on a type, or on a resource.
-    Operation(Operation, &'static Table, Option<String>),
+    /// An operation on the system, on a type, or on a resource.
+    Operation(Operation, Option<&'static Table>, Option<String>),
 }
 
 /// The operations of the specification that this server knows (operations.html).
@@ -59,13 +59,16 @@ pub enum Operation {
     Everything,
     /// `$lastn` of observations.
     LastN,
+    /// `$reindex` of all types, or of one.
+    Reindex,
 }
 
 impl Operation {
-    fn parse(name: &str, table: &Table, has_id: bool) -> Result<Operation, Failure> {
-        match (name, table.resource, has_id) {
-            ("$everything", "Patient" | "Encounter", true) => Ok(Operation::Everything),
-            ("$lastn", "Observation", false) => Ok(Operation::LastN),
+    fn parse(name: &str, table: Option<&Table>, has_id: bool) -> Result<Operation, Failure> {
+        match (name, table.map(|table| table.resource), has_id) {
+            ("$everything", Some("Patient" | "Encounter"), true) => Ok(Operation::Everything),
+            ("$lastn", Some("Observation"), false) => Ok(Operation::LastN),
+            ("$reindex", _, false) => Ok(Operation::Reindex),
             _ => Err(no_operation(name)),
         }
     }
@@ -81,12 +84,14 @@ impl Target {
             ["metadata"] => Ok(Target::Capabilities),
             ["_history"] => Ok(Target::SystemHistory),
             ["_search"] => Ok(Target::SystemSearch),
-            [name, ..] if name.starts_with('$') => Err(no_operation(name)),
+            [name] if name.starts_with('$') => {
+                Ok(Target::Operation(Operation::parse(name, None, false)?, None, None))
+            }
             [kind] => Ok(Target::Type(table(kind)?)),
             [kind, "_search"] => Ok(Target::TypeSearch(table(kind)?)),
             [kind, "_history"] => Ok(Target::TypeHistory(table(kind)?)),
             [kind, name] if name.starts_with('$') => {
-                let table = table(kind)?;
+                let table = Some(table(kind)?);
                 Ok(Target::Operation(Operation::parse(name, table, false)?, table, None))
             }
             [kind, id] => Ok(Target::Instance(table(kind)?, identifier(id)?)),
@@ -99,7 +104,7 @@ impl Target {
                 Ok(Target::Version(table, id.clone(), number.ok_or_else(missing)?))
             }
             [kind, id, name] if name.starts_with('$') => {
-                let (table, id) = (table(kind)?, identifier(id)?);
+                let (table, id) = (Some(table(kind)?), identifier(id)?);
                 Ok(Target::Operation(Operation::parse(name, table, true)?, table, Some(id)))
             }
             [kind, id, other] | [kind, id, other, "_search"] => {
@@ -186,7 +191,7 @@ impl Target {
                 None
             }
             Target::Compartment(_, _, table) => *table,
-            Target::Operation(_, table, _) => Some(table),
+            Target::Operation(_, table, _) => *table,
             Target::Type(table) | Target::TypeSearch(table) | Target::TypeHistory(table) => {
                 Some(table)
             }

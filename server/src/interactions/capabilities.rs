@@ -21,6 +21,7 @@ pub fn answer(app: &App, request: &Request) -> Result<Answer, Failure> {
 
 fn statement(app: &App) -> Value {
     let service = &app.settings.service;
+    let custom = app.extractor.custom();
     let conditional_delete = match service.conditional_delete {
         ConditionalDelete::Single => "single",
         ConditionalDelete::Multiple => "multiple",
@@ -31,7 +32,8 @@ fn statement(app: &App) -> Value {
         .map(|table| {
             let interactions: Vec<Value> =
                 INTERACTIONS.iter().map(|code| json!({ "code": code })).collect();
-            let parameters: Vec<Value> = search::registry::supported(table.resource)
+            let parameters: Vec<Value> = custom
+                .supported(table.resource)
                 .map(|parameter| json!({ "name": parameter.code, "type": parameter.kind.code() }))
                 .collect();
             let mut resource = json!({
@@ -50,7 +52,8 @@ fn statement(app: &App) -> Value {
             if !operations.is_empty() {
                 resource["operation"] = Value::Array(operations);
             }
-            let includes: Vec<String> = search::registry::references(table.resource)
+            let includes: Vec<String> = custom
+                .references(table.resource)
                 .map(|code| format!("{}:{code}", table.resource))
                 .collect();
             if !includes.is_empty() {

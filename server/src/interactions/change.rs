@@ -16,6 +16,7 @@ use crate::http::answer::{Answer, Content, VersionTag};
 use crate::http::etag::Condition;
 use crate::http::failure::Failure;
 use crate::http::request::Request;
+use crate::indexing;
 use ::search::query::Query;
 use access::{Grant, Interaction};
 use audit::record::{Record, Subject};
@@ -149,7 +150,14 @@ pub async fn run(
     let mut attempt_number = 1;
     loop {
         match attempt(app, grant, work, &finish).await {
-            Ok(done) => return Ok(done),
+            Ok(done) => {
+                let is_definition =
+                    |change: &Change| change.table.resource == indexing::DEFINITIONS;
+                if work.changes.iter().any(is_definition) {
+                    app.parameters_changed.notify_one();
+                }
+                return Ok(done);
+            }
             Err(Stop::Failure(failure)) => return Err(failure),
             Err(stop) if stop.may_pass() && attempt_number < ATTEMPTS_MAX => {
                 metrics::counter!("bund_transaction_retries_total").increment(1);
@@ -157,6 +165,9 @@ pub async fn run(
                 let jitter = app.store.clock().next(0).rem_euclid(7_919) % 16;
                 let pause = u64::from(attempt_number * attempt_number) + jitter.unsigned_abs();
                 tokio::time::sleep(Duration::from_millis(pause)).await;
+                if matches!(stop, Stop::Store(store::error::Error::Outdated)) {
+                    app.read_parameters().await?;
+                }
                 attempt_number += 1;
             }
             Err(Stop::Store(error)) => return Err(Failure::from(error)),
@@ -184,7 +195,7 @@ async fn attempt(
     work: &Work<'_>,
     finish: &impl Fn(&[Changed]) -> Answer,
 ) -> Result<Done, Stop> {
-    let mut transaction = app.store.transaction().await?;
+    let mut transaction = app.store.transaction(app.extractor.custom().epoch).await?;
     let outcome = prepare(app, grant, work, &mut transaction).await;
     let mut decided = match outcome {
         Ok(Prepared::Decided(decided)) => decided,

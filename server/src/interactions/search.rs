@@ -41,7 +41,12 @@ pub async fn look(
     let none = Codes::new();
     let context = context(app, Unknown::Refuse, &none);
     let codes = terminology::codes(reader, grant, &pairs, &context).await?;
-    let wanted = Wanted::parse(app, request, &codes)?;
+    let mut wanted = Wanted::parse(app, request, &codes)?;
+    // What was defined here may be gone since this replica read it.
+    if wanted.queries.iter().any(Query::is_custom) && !app.is_current().await? {
+        app.read_parameters().await?;
+        wanted = Wanted::parse(app, request, &codes)?;
+    }
     if wanted.is_explained {
         return explain::look(app, grant, request, &wanted).await;
     }
@@ -215,6 +220,7 @@ pub fn context<'a>(app: &'a App, unknown: Unknown, codes: &'a Codes) -> Context<
         now_micros: now_micros(),
         unknown,
         codes,
+        custom: app.extractor.custom(),
     }
 }
 

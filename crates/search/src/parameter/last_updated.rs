@@ -74,6 +74,7 @@ mod tests {
             now_micros: NOW,
             unknown: Unknown::Refuse,
             codes: &NONE,
+            custom: std::sync::Arc::default(),
         }
     }
 

@@ -107,11 +107,14 @@ fn path(
 fn follow(mut found: Vec<Cursor>, steps: &[syntax::Step]) -> Result<Vec<Cursor>, Uncompiled> {
     for step in steps {
         found = match step {
-            syntax::Step::Member(name) => children(&found, name)?,
+            syntax::Step::Member(name) => children(&found, &name.text)?,
             syntax::Step::As(name) | syntax::Step::OfType(name) => narrow(found, name)?,
             syntax::Step::At(Term::Integer(index)) => at(found, *index)?,
             syntax::Step::Call { function: Function::Where, arguments } => {
                 filtered(found, arguments)?
+            }
+            syntax::Step::Call { function: Function::Extension, arguments } => {
+                extension(&found, arguments)?
             }
             syntax::Step::Call { function, .. } => {
                 return Err(Uncompiled::Unsupported(format!("`{}()`", function.name())));
@@ -134,17 +137,17 @@ fn root(name: &Name, resource: &'static Type) -> Result<Vec<Cursor>, Uncompiled>
     let cursor = Cursor { walk, id };
     match name.kind {
         Some(_) => Ok(vec![cursor]),
-        None => children(&[cursor], name),
+        None => children(&[cursor], &name.text),
     }
 }
 
-fn children(found: &[Cursor], name: &Name) -> Result<Vec<Cursor>, Uncompiled> {
+fn children(found: &[Cursor], name: &str) -> Result<Vec<Cursor>, Uncompiled> {
     let mut below = Vec::new();
     for cursor in found {
         let owner = r4().get(cursor.id);
-        let element = owner.element(&name.text).ok_or_else(|| Uncompiled::UnknownElement {
+        let element = owner.element(name).ok_or_else(|| Uncompiled::UnknownElement {
             kind: owner.name,
-            name: name.text.to_string(),
+            name: name.to_owned(),
         })?;
         below.extend(element.types.iter().map(|kind| cursor.child(element, kind)));
     }
@@ -197,6 +200,18 @@ fn filtered(mut found: Vec<Cursor>, arguments: &[Term]) -> Result<Vec<Cursor>, U
         cursor.walk.steps.push(Step::Where(test));
     }
     Ok(found)
+}
+
+/// `extension('url')` is `extension.where(url = 'url')`.
+fn extension(found: &[Cursor], arguments: &[Term]) -> Result<Vec<Cursor>, Uncompiled> {
+    let [Term::String(url)] = arguments else {
+        return Err(Uncompiled::Unsupported("this `extension`".to_owned()));
+    };
+    let mut below = children(found, "extension")?;
+    for cursor in &mut below {
+        cursor.walk.steps.push(Step::Where(Test::Equals { property: "url", text: url.clone() }));
+    }
+    Ok(below)
 }
 
 fn test(arguments: &[Term], owner: &'static Type) -> Result<Test, Uncompiled> {

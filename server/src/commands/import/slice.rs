@@ -24,6 +24,8 @@ const SLICE_BYTES: usize = 8 << 20;
 
 pub(super) struct Slice {
     pub(super) puts: Vec<Put>,
+    /// Of the entries of the puts.
+    pub(super) epoch: i64,
     /// Were there already, or earlier in the same slice.
     pub(super) known: u64,
     pub(super) refused: u64,
@@ -65,7 +67,9 @@ impl Maker {
         // A first load finds nothing, slice after slice; what is stored all the same is found when it is loaded.
         let there = if self.looks { self.there(&waiting)? } else { HashSet::new() };
         self.looks = !there.is_empty();
-        let mut slice = Slice { puts: Vec::with_capacity(waiting.len()), known: 0, refused: 0 };
+        let epoch = self.app.extractor.custom().epoch;
+        let puts = Vec::with_capacity(waiting.len());
+        let mut slice = Slice { puts, epoch, known: 0, refused: 0 };
         let mut seen = HashSet::new();
         for found in waiting {
             let item = match found {
@@ -108,7 +112,7 @@ impl Maker {
             })
             .collect();
         let look = async {
-            let mut transaction = self.app.store.transaction().await?;
+            let mut transaction = self.app.store.transaction(0).await?;
             let there = transaction.current(&self.grant, &wanted).await?;
             transaction.rollback().await?;
             Ok::<_, store::error::Error>(there.into_keys().collect())

@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::http::answer::{VersionTag, stored};
 use crate::http::failure::Failure;
 use crate::http::request::Request;
+use crate::indexing;
 use crate::interactions::create::validate;
 use access::{Grant, HospitalId, Interaction};
 use fhir::outcome::Code;
@@ -210,6 +211,9 @@ impl Writing<'_> {
             let unchanged = Changed::of(version, Effect::Unchanged, interaction, self.change.entry);
             decided.changed.push(unchanged);
             return Ok(());
+        }
+        if self.change.table.resource == indexing::DEFINITIONS {
+            indexing::check(self.app, &id, &resource)?;
         }
         let put =
             stage::put(self.app, self.grant, self.change.table, id, resource, &before, method)?;

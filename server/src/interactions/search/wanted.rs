@@ -112,8 +112,8 @@ impl Wanted {
             _ => None,
         };
         Ok(Wanted {
-            sort: sort(request, one)?,
-            includes: includes(request, one.unwrap_or("Resource"))?,
+            sort: sort(app, request, one)?,
+            includes: includes(app, request, one.unwrap_or("Resource"))?,
             queries,
             ignored,
             count: if only_count { 0 } else { count(app, request)? },
@@ -158,8 +158,14 @@ impl Wanted {
             )));
         }
         let includes = queries.iter().map(|query| {
-            Ok(Include::parse(&format!("{}:*", query.resource), false, false, query.resource)?
-                .to_others(&SUPPORTING))
+            Ok(Include::parse(
+                &format!("{}:*", query.resource),
+                false,
+                false,
+                query.resource,
+                &app.extractor.custom(),
+            )?
+            .to_others(&SUPPORTING))
         });
         let told = ["start", "end", "_since", "_type"];
         let told = request.query.iter().filter(|(name, _)| told.contains(&name.as_str()));
@@ -315,12 +321,13 @@ fn queries(
 }
 
 /// `one` is the type, where only one is searched.
-fn sort(request: &Request, one: Option<&'static str>) -> Result<Option<Sort>, Failure> {
+fn sort(app: &App, request: &Request, one: Option<&'static str>) -> Result<Option<Sort>, Failure> {
     let Some(text) = request.parameter("_sort") else { return Ok(None) };
+    let custom = app.extractor.custom();
     let sort = match one {
-        Some(kind) => Sort::parse(kind, text)?,
+        Some(kind) => Sort::parse(kind, text, &custom)?,
         None => match text {
-            "_lastUpdated" | "-_lastUpdated" => Sort::parse("Basic", text)?,
+            "_lastUpdated" | "-_lastUpdated" => Sort::parse("Basic", text, &custom)?,
             _ => {
                 return Err(Failure::not_supported(
                     "resources of several types are put in order by _lastUpdated or -_lastUpdated only",
@@ -331,7 +338,8 @@ fn sort(request: &Request, one: Option<&'static str>) -> Result<Option<Sort>, Fa
     Ok(Some(sort))
 }
 
-fn includes(request: &Request, kind: &'static str) -> Result<Vec<Include>, Failure> {
+fn includes(app: &App, request: &Request, kind: &'static str) -> Result<Vec<Include>, Failure> {
+    let custom = app.extractor.custom();
     let mut includes = Vec::new();
     for (name, text) in &request.query {
         let (stem, modifier) = match name.split_once(':') {
@@ -355,7 +363,7 @@ fn includes(request: &Request, kind: &'static str) -> Result<Vec<Include>, Failu
             }
         };
         for text in text.split(',') {
-            includes.push(Include::parse(text, is_reverse, is_iterated, kind)?);
+            includes.push(Include::parse(text, is_reverse, is_iterated, kind, &custom)?);
         }
     }
     if includes.len() > INCLUDES_MAX {
