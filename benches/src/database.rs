@@ -30,6 +30,7 @@ impl Database {
             audit_connections: 2,
             wait_timeout: Duration::from_secs(30),
             statement_timeout: Duration::from_secs(120),
+            walk_timeout: Duration::from_secs(120),
         }
     }
 

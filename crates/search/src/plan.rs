@@ -161,6 +161,28 @@ impl Plan {
         }
     }
 
+    /// Whether it may look at all rows and find next to nothing: no index leads, and what is asked is only seen row by row.
+    pub fn is_unbounded(&self) -> bool {
+        let is_bound = |condition: &Condition| {
+            matches!(condition, Condition::Versions(_) | Condition::Date(_))
+        };
+        !self.has_lead() && !self.rest.iter().all(is_bound)
+    }
+
+    /// What else could be asked for, so that an index leads.
+    pub fn advice(&self) -> String {
+        let kind = registry::kind(self.table.resource);
+        let places = [Place::Patient, Place::Code, Place::Actor, Place::Date];
+        let mut codes: Vec<&str> = vec!["_id"];
+        for parameter in kind.into_iter().flat_map(|kind| &kind.parameters) {
+            if places.contains(&parameter.place) || parameter.code == "identifier" {
+                codes.push(parameter.code);
+            }
+        }
+        let resource = self.table.resource;
+        format!("add one of these, which lead a search of {resource}: {}", codes.join(", "))
+    }
+
     /// Whether an index leads to less than all rows.
     pub(crate) fn has_lead(&self) -> bool {
         match &self.lead {

@@ -168,6 +168,10 @@ impl Window {
 
 /// The rows of a page.
 pub fn page(plan: &Plan, window: &Window) -> Sql {
+    rows(plan, window).unbounded(plan.is_unbounded())
+}
+
+fn rows(plan: &Plan, window: &Window) -> Sql {
     let order = window.part_order();
     let leaves = leaves(plan, At::TOP, order);
     let limit = || Bind::Int8(i64::from(window.limit));
@@ -223,6 +227,10 @@ pub fn page(plan: &Plan, window: &Window) -> Sql {
 
 /// How many match, on all pages.
 pub fn count(plan: &Plan) -> Sql {
+    number(plan).unbounded(!plan.has_lead())
+}
+
+fn number(plan: &Plan) -> Sql {
     let leaves = leaves(plan, At::TOP, Order::Version { descending: false });
     let rest = as_filters(&plan.rest, At::TOP);
     let conditions = |leaf: &Leaf| {

@@ -14,6 +14,7 @@ pub enum Bind {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sql {
     parts: Vec<Part>,
+    is_unbounded: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +25,7 @@ enum Part {
 
 impl Sql {
     pub fn text_of(text: &'static str) -> Sql {
-        Sql { parts: vec![Part::Text(text)] }
+        Sql { parts: vec![Part::Text(text)], is_unbounded: false }
     }
 
     pub fn bind(mut self, bind: Bind) -> Sql {
@@ -39,7 +40,19 @@ impl Sql {
 
     pub fn append(mut self, other: Sql) -> Sql {
         self.parts.extend(other.parts);
+        self.is_unbounded |= other.is_unbounded;
         self
+    }
+
+    /// May look at every row of a table, or not: for a pool of its own.
+    #[must_use]
+    pub fn unbounded(mut self, is_unbounded: bool) -> Sql {
+        self.is_unbounded |= is_unbounded;
+        self
+    }
+
+    pub fn is_unbounded(&self) -> bool {
+        self.is_unbounded
     }
 
     /// TRUE when there is nothing to hold.

@@ -19,6 +19,9 @@ pub enum Error {
     /// No connection became free in time.
     #[error("all database connections are busy")]
     Busy,
+    /// No index leads the search, and it took longer than the setting allows, or others like it take all places.
+    #[error("no index leads the search")]
+    TooCostly,
     /// A statement took longer than the setting allows.
     #[error("the database took too long")]
     TimedOut,

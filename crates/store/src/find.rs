@@ -31,8 +31,16 @@ pub struct Matches {
 impl Store {
     /// The versions that a rendered plan selects, in its order.
     pub async fn find(&self, table: &'static Table, sql: &Sql) -> Result<Sealed<Matches>, Error> {
-        let client = self.pool.get().await?;
-        Ok(Sealed::new(self.find_on(&client, table, sql).await?))
+        let client = self.client_for(sql).await?;
+        let found = self.find_on(&client, table, sql).await;
+        Ok(Sealed::new(found.map_err(|error| costly(error, sql))?))
+    }
+
+    async fn client_for(&self, sql: &Sql) -> Result<Object, Error> {
+        match sql.is_unbounded() {
+            true => self.walks.get().await.map_err(|error| costly(error, sql)),
+            false => self.pool.get().await,
+        }
     }
 
     /// How PostgreSQL runs a statement: its plan as JSON, with times and buffers. The rows it finds stay inside.
@@ -45,8 +53,9 @@ impl Store {
 
     /// The same of several types, each row with the code of its table.
     pub async fn find_of_any(&self, sql: &Sql) -> Result<Sealed<Matches>, Error> {
-        let client = self.pool.get().await?;
-        Ok(Sealed::new(self.find_of_any_on(&client, sql).await?))
+        let client = self.client_for(sql).await?;
+        let found = self.find_of_any_on(&client, sql).await;
+        Ok(Sealed::new(found.map_err(|error| costly(error, sql))?))
     }
 
     pub(crate) async fn find_of_any_on(
@@ -63,8 +72,9 @@ impl Store {
     }
 
     pub async fn count(&self, sql: &Sql) -> Result<Sealed<i64>, Error> {
-        let client = self.pool.get().await?;
-        Ok(Sealed::new(self.count_on(&client, sql).await?))
+        let client = self.client_for(sql).await?;
+        let count = self.count_on(&client, sql).await;
+        Ok(Sealed::new(count.map_err(|error| costly(error, sql))?))
     }
 
     pub(crate) async fn count_on(&self, client: &Object, sql: &Sql) -> Result<i64, Error> {
@@ -103,6 +113,14 @@ impl Store {
             Ok(Match { version, sort_key: sort_key(row)? })
         });
         Ok(Matches { matches: matches.collect::<Result<_, Error>>()?, snapshot })
+    }
+}
+
+/// The same for one that found no place among its like, as for one that took too long.
+fn costly(error: Error, sql: &Sql) -> Error {
+    match error {
+        Error::TimedOut | Error::Busy if sql.is_unbounded() => Error::TooCostly,
+        other => other,
     }
 }
 

@@ -32,6 +32,8 @@ fn reader_connections() -> usize {
 pub struct Store {
     pool: pool::Pool,
     readers: reader::Readers,
+    /// For searches that no index leads: few, so that they cannot take the place of all others.
+    walks: pool::Pool,
     clock: Arc<clock::Clock>,
     dictionaries: Arc<dictionary::Dictionaries>,
     concepts: Arc<concepts::Concepts>,
@@ -55,8 +57,12 @@ impl Store {
         let clock = Arc::new(clock::Clock::new());
         let trail = trail::Trail::start(settings)?;
         let readers = reader::Readers::new(pool::Pool::sized(settings, reader_connections())?);
+        let walks = pool::Pool::sized(
+            &pool::Settings { statement_timeout: settings.walk_timeout, ..settings.clone() },
+            (settings.connections_max / 4).max(1),
+        )?;
         let concepts = Arc::default();
-        Ok(Store { pool, readers, clock, dictionaries, concepts, trail })
+        Ok(Store { pool, readers, walks, clock, dictionaries, concepts, trail })
     }
 
     pub fn trail(&self) -> &trail::Trail {

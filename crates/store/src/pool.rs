@@ -15,6 +15,8 @@ pub struct Settings {
     pub audit_connections: usize,
     pub wait_timeout: Duration,
     pub statement_timeout: Duration,
+    /// Of a search that no index leads.
+    pub walk_timeout: Duration,
 }
 
 #[derive(Clone)]

@@ -76,6 +76,18 @@ impl Failure {
         self
     }
 
+    /// Says what would be right.
+    pub fn with_advice(mut self, advice: &str) -> Failure {
+        if let Some(issue) = self.issues.first_mut() {
+            issue.text = format!("{}: {advice}", issue.text);
+        }
+        self
+    }
+
+    pub fn is_too_costly(&self) -> bool {
+        self.status == 403 && self.issues.iter().any(|issue| issue.code == Code::TooCostly)
+    }
+
     pub fn is_ours(&self) -> bool {
         self.status >= 500
     }
@@ -97,6 +109,15 @@ impl From<store::error::Error> for Failure {
                     503,
                     Code::Transient,
                     "the database is not available at the moment; try again",
+                )
+            }
+            // search.html#errors: 403 is a server that refuses to perform a search.
+            Error::TooCostly => {
+                metrics::counter!("bund_costly_searches_total").increment(1);
+                Failure::new(
+                    403,
+                    Code::TooCostly,
+                    "no index leads this search, and it would take too long",
                 )
             }
             Error::TimedOut => {

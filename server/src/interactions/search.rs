@@ -62,12 +62,28 @@ pub async fn find(
     wanted: &Wanted,
 ) -> Result<Looked, Failure> {
     let plans = plans(&wanted.queries, grant)?;
+    let found = run(app, reader, grant, request, wanted, &plans).await;
+    found.map_err(|failure| {
+        let walk = plans.iter().find(|plan| plan.is_unbounded());
+        let walk = walk.filter(|_| failure.is_too_costly());
+        walk.map_or(failure.clone(), |plan| failure.with_advice(&plan.advice()))
+    })
+}
+
+async fn run(
+    app: &App,
+    reader: &mut Reader<'_>,
+    grant: &Grant,
+    request: &Request,
+    wanted: &Wanted,
+    plans: &[Plan],
+) -> Result<Looked, Failure> {
     let cursor = wanted.cursor(app, grant, request)?;
     let total = match wanted.has_total {
-        true => Some(count(reader, &plans).await?),
+        true => Some(count(reader, plans).await?),
         false => None,
     };
-    let page = walk::page(app, reader, &plans, wanted, cursor.as_ref()).await?;
+    let page = walk::page(app, reader, plans, wanted, cursor.as_ref()).await?;
     let included = include::load(app, reader, grant, wanted, &page.matches).await?;
     let touched = {
         let of_matches =

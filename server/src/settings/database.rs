@@ -20,6 +20,7 @@ pub(super) fn read(source: &Source, embedded_url: Option<String>) -> Result<Sett
         audit_connections: count(source.number("BUND_DATABASE_AUDIT_CONNECTIONS", 1, 64)?),
         wait_timeout: milliseconds("BUND_DATABASE_WAIT_TIMEOUT_MS")?,
         statement_timeout: milliseconds("BUND_DATABASE_STATEMENT_TIMEOUT_MS")?,
+        walk_timeout: milliseconds("BUND_DATABASE_WALK_TIMEOUT_MS")?,
     })
 }
 

@@ -30,12 +30,13 @@ const fn name(variable: &'static str, key: &'static str, default: Option<&'stati
 }
 
 /// All settings, in the order of docs/settings.md.
-pub static NAMES: [Name; 25] = [
+pub static NAMES: [Name; 26] = [
     name("BUND_DATABASE_URL", "database.url", None),
     name("BUND_DATABASE_CONNECTIONS_MAX", "database.connections_max", Some("16")),
     name("BUND_DATABASE_AUDIT_CONNECTIONS", "database.audit_connections", Some("2")),
     name("BUND_DATABASE_WAIT_TIMEOUT_MS", "database.wait_timeout_ms", Some("5000")),
     name("BUND_DATABASE_STATEMENT_TIMEOUT_MS", "database.statement_timeout_ms", Some("30000")),
+    name("BUND_DATABASE_WALK_TIMEOUT_MS", "database.walk_timeout_ms", Some("5000")),
     name("BUND_LISTEN", "service.listen", Some("127.0.0.1:8080")),
     name("BUND_BASE_URL", "service.base_url", None),
     name("BUND_HOSPITAL", "service.hospital", Some("local")),

@@ -36,7 +36,7 @@ const fn metric(
     Metric { name, kind, labels, text }
 }
 
-pub static METRICS: [Metric; 17] = [
+pub static METRICS: [Metric; 18] = [
     metric(
         "bund_http_requests_total",
         Kind::Counter,
@@ -91,6 +91,12 @@ pub static METRICS: [Metric; 17] = [
         Kind::Counter,
         &[],
         "statements that took longer than BUND_DATABASE_STATEMENT_TIMEOUT_MS",
+    ),
+    metric(
+        "bund_costly_searches_total",
+        Kind::Counter,
+        &[],
+        "searches refused because no index led them and they took too long",
     ),
     metric(
         "bund_database_unavailable_total",

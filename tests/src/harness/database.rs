@@ -84,6 +84,7 @@ pub(crate) fn settings(url: &str) -> Settings {
         audit_connections: 2,
         wait_timeout: Duration::from_secs(10),
         statement_timeout: Duration::from_secs(30),
+        walk_timeout: Duration::from_secs(30),
     }
 }
 

@@ -1,9 +1,9 @@
 //! Statements: every parameter leads one that PostgreSQL takes, and the searches that people use most stay on their indexes.
 
 use super::sample;
-use crate::harness::TestServer;
+use crate::harness::{TestServer, options};
 use city::City;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn every_parameter_leads_and_sorts_a_search_of_its_own() {
@@ -115,4 +115,30 @@ async fn load(server: &TestServer) {
         server.post("", &city::bundle(slice.to_vec())).await.expect(200);
     }
     server.database.client().await.batch_execute("VACUUM ANALYZE").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_search_that_no_index_leads_is_refused_with_advice_and_drags_no_other() {
+    let options = options(&[("BUND_DATABASE_WALK_TIMEOUT_MS", "100")]);
+    let server = TestServer::start_with(options).await;
+    server.create(&json!({ "resourceType": "Patient", "gender": "male" })).await;
+    // What a lock keeps waiting stands for what takes too long.
+    let mut client = server.database.client().await;
+    let lock = client.transaction().await.unwrap();
+    lock.batch_execute("LOCK TABLE observation").await.unwrap();
+    let walks = (0..8).map(|_| server.get("Observation?status=amended"));
+    let walks = futures_util::future::join_all(walks);
+    let others = async {
+        for _ in 0..20 {
+            server.get("Patient?identifier=1").await.expect(200);
+            server.get("Patient?_count=1").await.expect(200);
+        }
+    };
+    let (walks, ()) = tokio::join!(walks, others);
+    for walk in walks {
+        walk.refused(403, "add one of these, which lead a search of Observation: _id, code, date");
+        assert_eq!(walk.json()["issue"][0]["code"], "too-costly");
+    }
+    lock.rollback().await.unwrap();
+    server.get("Observation?status=amended").await.expect(200);
 }
