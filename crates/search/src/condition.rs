@@ -104,12 +104,13 @@ pub(crate) enum Column {
     Quantity,
 }
 
-/// Texts from `low`, before `high`, that contain another, or are written just so.
+/// Texts from `low`, before `high`, that contain another, end with one, or are written just so.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Text {
     pub(crate) low: String,
     pub(crate) high: Option<String>,
     pub(crate) contains: Option<String>,
+    pub(crate) ends: Option<String>,
     pub(crate) exact: Option<i64>,
 }
 
@@ -452,25 +453,20 @@ fn keys(patients: Vec<i64>, tokens: Vec<i64>, filters: Vec<i64>) -> Condition {
 impl Text {
     fn starting(text: &str) -> Text {
         let high = string::upper_bound(text);
-        Text { low: text.to_owned(), high, contains: None, exact: None }
+        Text { low: text.to_owned(), high, contains: None, ends: None, exact: None }
     }
 
     fn new(wanted: &string::Wanted) -> Text {
+        let any = Text { low: String::new(), high: None, contains: None, ends: None, exact: None };
+        let text = || wanted.text.clone();
+        // Only the text itself lies between it and the next one, which a NUL would have to follow.
+        let whole = || Text { low: text(), high: Some(format!("{}\u{1}", text())), ..any.clone() };
         match wanted.how {
             How::Starts => Text::starting(&wanted.text),
-            How::Contains => Text {
-                low: String::new(),
-                high: None,
-                contains: Some(wanted.text.clone()),
-                exact: None,
-            },
-            // Only the text itself lies between it and the next one, which a NUL would have to follow.
-            How::Exact => Text {
-                low: wanted.text.clone(),
-                high: Some(format!("{}\u{1}", wanted.text)),
-                contains: None,
-                exact: Some(wanted.exact),
-            },
+            How::Contains => Text { contains: Some(text()), ..any },
+            How::Ends => Text { ends: Some(text()), ..any },
+            How::Whole => whole(),
+            How::Exact => Text { exact: Some(wanted.exact), ..whole() },
         }
     }
 
@@ -478,6 +474,7 @@ impl Text {
         value >= self.low.as_str()
             && self.high.as_deref().is_none_or(|high| value < high)
             && self.contains.as_ref().is_none_or(|part| value.contains(part))
+            && self.ends.as_ref().is_none_or(|end| value.ends_with(end))
             && self.exact.is_none_or(|wanted| wanted == exact)
     }
 }

@@ -1,7 +1,7 @@
 //! What a query must find, in memory, one resource after the other.
 
 use super::parameters::{COMPARTMENTS, Kind, elements, parameter};
-use super::query::{Base, Criterion, Include, Modifier, Query};
+use super::query::{Base, Criterion, Filter, Include, Modifier, Query};
 use super::values::{canonical, holds, local, number, plain, span, texts, tokens};
 use super::world::{UCUM, World};
 use serde_json::Value;
@@ -72,6 +72,7 @@ fn is_so(world: &World, resource: &Value, criterion: &Criterion) -> bool {
                 .of(kind)
                 .any(|other| references(other, by).contains(&own) && is_so(world, other, then))
         }
+        Criterion::Filter(filter) => is_filtered(world, resource, filter),
         Criterion::Id(ids) => ids.iter().any(|id| resource["id"] == **id),
         Criterion::List(id) => world.get("List", id).is_some_and(|list| {
             let entries = list["entry"].as_array().unwrap();
@@ -80,6 +81,19 @@ fn is_so(world: &World, resource: &Value, criterion: &Criterion) -> bool {
                     .is_some_and(|(kind, id)| kind == kind_of(resource) && resource["id"] == *id)
             })
         }),
+    }
+}
+
+fn is_filtered(world: &World, resource: &Value, filter: &Filter) -> bool {
+    match filter {
+        Filter::And(left, right) => {
+            is_filtered(world, resource, left) && is_filtered(world, resource, right)
+        }
+        Filter::Or(left, right) => {
+            is_filtered(world, resource, left) || is_filtered(world, resource, right)
+        }
+        Filter::Not(inner) => !is_filtered(world, resource, inner),
+        Filter::Is(criterion) => is_so(world, resource, criterion),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::parameters::{
     COMPARTMENTS, KINDS, Kind, PARAMETERS, Parameter, elements, parameter, parameters,
 };
-use super::query::{Base, Criterion, Include, Modifier, Operand, Prefix, Query, Unit};
+use super::query::{Base, Criterion, Filter, Include, Modifier, Operand, Prefix, Query, Unit};
 use super::random::Random;
 use super::values::{plain, said, texts, tokens};
 use super::world::{
@@ -40,6 +40,9 @@ pub(super) fn query(random: &mut Random, world: &World) -> Query {
     let count = *random.pick(&[0, 1, 1, 1, 1, 1, 1, 2, 2, 2, 3]);
     let mut criteria: Vec<Criterion> =
         (0..count).map(|_| criterion(random, world, kind, 2)).collect();
+    if random.percent(12) {
+        criteria.push(Criterion::Filter(filter(random, world, kind, 2)));
+    }
     // The same parameter once more: both must be so.
     if let Some(Criterion::Value { name, .. }) = criteria.first()
         && random.percent(15)
@@ -123,6 +126,48 @@ fn criterion(random: &mut Random, world: &World, kind: &'static str, hops: usize
     let known = parameters(kind);
     let one = *random.pick(&known);
     value(random, world, kind, one)
+}
+
+fn filter(random: &mut Random, world: &World, kind: &'static str, depth: usize) -> Filter {
+    let inner = |random: &mut Random| Box::new(filter(random, world, kind, depth - 1));
+    match random.below(if depth == 0 { 3 } else { 6 }) {
+        3 => {
+            let left = inner(random);
+            Filter::And(left, inner(random))
+        }
+        4 => {
+            let left = inner(random);
+            Filter::Or(left, inner(random))
+        }
+        5 => Filter::Not(inner(random)),
+        _ => Filter::Is(Box::new(compared(random, world, kind))),
+    }
+}
+
+/// A criterion that a comparison can say.
+fn compared(random: &mut Random, world: &World, kind: &'static str) -> Criterion {
+    loop {
+        let found = criterion(random, world, kind, 1);
+        let is_said = |modifier: &Modifier| {
+            matches!(modifier, Modifier::None | Modifier::Contains | Modifier::Below)
+        };
+        let simple = match &found {
+            Criterion::Chain { kind: None, then, .. } => then,
+            _ => &found,
+        };
+        match simple {
+            Criterion::Value { name, modifier, operands }
+                if is_said(modifier)
+                    && operands.len() == 1
+                    && !matches!(operands[0], Operand::Composite(..))
+                    && name != "_tag" =>
+            {
+                return found;
+            }
+            Criterion::Missing { .. } => return found,
+            _ => {}
+        }
+    }
 }
 
 fn ids(random: &mut Random, world: &World) -> Criterion {

@@ -141,6 +141,29 @@ pub(super) enum Criterion {
     },
     Id(Vec<String>),
     List(String),
+    /// `_filter`
+    Filter(Filter),
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Filter {
+    And(Box<Filter>, Box<Filter>),
+    Or(Box<Filter>, Box<Filter>),
+    Not(Box<Filter>),
+    Is(Box<Criterion>),
+}
+
+impl Filter {
+    fn text(&self, server: &str) -> String {
+        match self {
+            Filter::And(left, right) => {
+                format!("({} and {})", left.text(server), right.text(server))
+            }
+            Filter::Or(left, right) => format!("({} or {})", left.text(server), right.text(server)),
+            Filter::Not(inner) => format!("not ({})", inner.text(server)),
+            Filter::Is(criterion) => criterion.comparison(server),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -216,6 +239,41 @@ impl Query {
 }
 
 impl Criterion {
+    /// As a clause of a `_filter`; of what such a clause can say.
+    fn comparison(&self, server: &str) -> String {
+        match self {
+            Criterion::Value { name, modifier, operands } => {
+                let operand = &operands[0];
+                let operator = match (operand, modifier) {
+                    (Operand::Text(_), Modifier::Contains) => "co",
+                    (Operand::Text(_), _) | (_, Modifier::Below) => "sw",
+                    (Operand::Date { prefix, .. }, _) => prefix.text(),
+                    (Operand::Number { prefix, .. }, _) => prefix.text(),
+                    (Operand::Quantity { prefix, .. }, _) => prefix.text(),
+                    _ => "eq",
+                };
+                let mut text = operand.text(server);
+                for escaped in [',', '$', '\\'] {
+                    text = text.replace(&format!("\\{escaped}"), &escaped.to_string());
+                }
+                let prefixed = matches!(
+                    operand,
+                    Operand::Date { .. } | Operand::Number { .. } | Operand::Quantity { .. }
+                );
+                let value = match text.strip_prefix(operator) {
+                    Some(bare) if prefixed => bare,
+                    _ => &text,
+                };
+                format!("{name} {operator} {}", serde_json::json!(value))
+            }
+            Criterion::Missing { name, is_missing } => format!("{name} pr {}", !is_missing),
+            Criterion::Chain { reference, then, .. } => {
+                format!("{reference}.{}", then.comparison(server))
+            }
+            _ => unreachable!("no comparison says {self:?}"),
+        }
+    }
+
     fn pair(&self, server: &str) -> (String, String) {
         match self {
             Criterion::Value { name, modifier, operands } => {
@@ -236,6 +294,7 @@ impl Criterion {
                 let (name, value) = then.pair(server);
                 (format!("_has:{kind}:{by}:{name}"), value)
             }
+            Criterion::Filter(filter) => ("_filter".to_owned(), filter.text(server)),
             Criterion::Id(ids) => ("_id".to_owned(), ids.join(",")),
             Criterion::List(id) => ("_list".to_owned(), id.clone()),
         }

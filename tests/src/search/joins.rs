@@ -202,3 +202,38 @@ async fn compartments_and_several_types_are_searched() {
     server.get("?_type=Patient,Observation&_sort=date").await.refused(400, "several types");
     server.get("Patient/p1/Organization").await.refused(404, "compartment");
 }
+
+#[tokio::test]
+async fn filters_join_comparisons() {
+    let server = server(&[
+        json!({ "resourceType": "Organization", "id": "o", "name": "Ruijin", "active": true }),
+        json!({ "resourceType": "Organization", "id": "closed", "name": "Ruijin East", "active": false }),
+        json!({ "resourceType": "Patient", "id": "a", "name": [{ "family": "Wang" }], "gender": "male", "birthDate": "1980-05-05",
+            "managingOrganization": reference("Organization/o") }),
+        json!({ "resourceType": "Patient", "id": "b", "name": [{ "family": "Wangari" }], "gender": "female", "birthDate": "1990-01-01",
+            "managingOrganization": reference("Organization/closed") }),
+        json!({ "resourceType": "Patient", "id": "c" }),
+    ])
+    .await;
+    check(&server, "Patient?_filter=family eq wang", &["a"]).await;
+    check(&server, "Patient?_filter=family sw wang", &["a", "b"]).await;
+    check(&server, "Patient?_filter=family ew ari", &["b"]).await;
+    check(&server, "Patient?_filter=gender ne male", &["b"]).await;
+    check(&server, "Patient?_filter=not (gender eq male)", &["b", "c"]).await;
+    check(&server, "Patient?_filter=birthdate lt 1985-01-01 or gender eq female", &["a", "b"])
+        .await;
+    check(&server, "Patient?_filter=birthdate po 1980&gender=male", &["a"]).await;
+    check(&server, "Patient?_filter=organization.name sw ruijin", &["a", "b"]).await;
+    check(&server, "Patient?_filter=organization[active eq true].name sw ruijin", &["a"]).await;
+    check(&server, "Patient?_filter=organization re Organization/closed", &["b"]).await;
+    check(
+        &server,
+        "Patient?_filter=gender in http://hl7.org/fhir/ValueSet/administrative-gender",
+        &["a", "b"],
+    )
+    .await;
+    check(&server, "?_type=Patient,Organization&_filter=_id eq a or _id eq o", &["a", "o"]).await;
+    server.get("Patient?_filter=family eq").await.refused(400, "at 10: a value is expected");
+    server.get("Patient?_filter=name ne x").await.refused(400, "write not(name eq …)");
+    server.get("Patient?_filter=gender in urn:nowhere").await.refused(400, "is not stored here");
+}

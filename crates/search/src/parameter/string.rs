@@ -212,6 +212,9 @@ pub(crate) fn sort_keys(value: &Value, end: &End, mut visit: impl FnMut(String))
 pub(crate) enum How {
     Starts,
     Contains,
+    Ends,
+    /// The whole of it, as texts are compared otherwise.
+    Whole,
     /// Letter for letter, the whole of it.
     Exact,
 }
@@ -234,7 +237,7 @@ impl Wanted {
         is_name: bool,
     ) -> Result<Vec<Wanted>, Error> {
         match how {
-            How::Starts | How::Contains => {
+            How::Starts | How::Contains | How::Ends | How::Whole => {
                 let text = parse(text, parameter)?;
                 let unspaced = if is_name { unspaced(&text) } else { None };
                 let texts = [Some(text), unspaced].into_iter().flatten();
@@ -252,6 +255,8 @@ impl Wanted {
         match self.how {
             How::Starts => text.starts_with(&self.text),
             How::Contains => text.contains(&self.text),
+            How::Ends => text.ends_with(&self.text),
+            How::Whole => text == self.text,
             How::Exact => text == self.text && exact == self.exact,
         }
     }

@@ -4,13 +4,12 @@ use crate::error::{Error, shown};
 use strsim::damerau_levenshtein;
 
 /// With what to use instead.
-const REFUSED: [(&str, &str); 14] = [
+const REFUSED: [(&str, &str); 13] = [
     ("_contained", "contained resources are found with those that contain them"),
     ("_containedType", "contained resources are found with those that contain them"),
     ("_count", "it is not part of the criteria"),
     ("_cursor", "it is not part of the criteria"),
     ("_elements", "it is not part of the criteria"),
-    ("_filter", "use search parameters"),
     ("_format", "it is not part of the criteria"),
     ("_include", "it is not part of the criteria"),
     ("_pretty", "it is not part of the criteria"),

@@ -329,6 +329,16 @@ pub(super) fn of_text(text: &Text, at: At) -> Sql {
         let part = Bind::Text(part.clone());
         all.push(Sql::text_of("strpos(").append(at.of_entry(".value, ")).bind(part).then(") > 0"));
     }
+    if let Some(end) = &text.ends {
+        let end = || Bind::Text(end.clone());
+        all.push(
+            Sql::text_of("right(")
+                .append(at.of_entry(".value, char_length("))
+                .bind(end())
+                .then(")) = ")
+                .bind(end()),
+        );
+    }
     if let Some(exact) = text.exact {
         all.push(at.of_entry(".exact = ").bind(Bind::Int8(exact)));
     }
