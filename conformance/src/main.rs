@@ -5,6 +5,7 @@ mod archive;
 mod examples;
 mod fhirpath;
 mod json_patch;
+mod search;
 mod server;
 mod synthea;
 mod tally;
@@ -17,12 +18,13 @@ use std::process::ExitCode;
 /// A suite by the name it is called with. It reads its data below the folder it is given, and writes what it found.
 type Suite = (&'static str, fn(&Path, &mut dyn Write) -> anyhow::Result<tally::Verdict>);
 
-const SUITES: [Suite; 5] = [
+const SUITES: [Suite; 6] = [
     ("fhirpath", fhirpath::run),
     ("json-patch", json_patch::run),
     ("examples", examples::run),
     ("synthea", synthea::run),
     ("server", server::run),
+    ("search", search::run),
 ];
 
 fn main() -> ExitCode {

@@ -31,7 +31,7 @@ pub(crate) fn run(data: &Path, out: &mut dyn Write) -> Result<Verdict> {
 }
 
 /// The server, on a thread that ends with this process.
-fn start(url: String) -> Result<std::net::SocketAddr> {
+pub(crate) fn start(url: String) -> Result<std::net::SocketAddr> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     let (ready, started) = std::sync::mpsc::channel();
