@@ -12,4 +12,5 @@ mod migrations;
 mod oracle;
 mod outages;
 mod races;
+mod scenarios;
 mod search;
