@@ -1,8 +1,11 @@
 //! `benches run` measures against the ceilings of this machine.
 
 mod bundles;
+mod by_hand;
 mod database;
 mod import;
+mod indexes;
+mod mixed;
 mod process;
 mod reads;
 mod report;
@@ -41,6 +44,9 @@ enum Command {
         /// Patients of the larger city; 28,000 bring a million resources.
         #[arg(long, default_value_t = 28_000)]
         patients: u32,
+        /// Seconds of the mixed load.
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
     },
 }
 
@@ -51,11 +57,11 @@ fn main() -> Result<()> {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(run(patients, seconds, bundles))
         }
-        Command::Searches { patients } => {
+        Command::Searches { patients, seconds } => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(async {
                 let mut report = Report::new()?;
-                searches::measure(patients, &mut report).await?;
+                searches::measure(patients, seconds, &mut report).await?;
                 report.close()
             })
         }

@@ -1,8 +1,10 @@
 //! A published set of searches over HTTP, in a small city and in a large one: what is selective stays flat.
 
+use crate::by_hand::{self, ByHand, Parameter};
 use crate::database::Database;
 use crate::process::{Server, program};
 use crate::report::{Report, percentile};
+use crate::{indexes, mixed};
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 use std::path::Path;
@@ -12,7 +14,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 
 /// Its name, the search with places to fill in, whether its answer needs only a part of the city however large that is.
-const SEARCHES: [(&str, &str, bool); 25] = [
+pub(crate) const SEARCHES: [(&str, &str, bool); 25] = [
     ("by identifier", "Patient?identifier={identifier}", true),
     ("by name", "Patient?name=王", true),
     ("by pinyin", "Patient?name=wangwei", true),
@@ -69,10 +71,13 @@ const TIMES: usize = 40;
 /// Patients of the small city: some 50,000 resources.
 const SMALL: u32 = 1_430;
 
-pub(crate) async fn measure(patients: u32, report: &mut Report) -> Result<()> {
+pub(crate) async fn measure(patients: u32, seconds: u64, report: &mut Report) -> Result<()> {
     let database = Database::start().await?;
-    let small = city(&database, "small", SMALL, report).await?;
-    let large = city(&database, "large", patients, report).await?;
+    let commit = database.durable_commit_ms().await?;
+    report.line(&format!("one durable commit: p50 {commit:.2} ms"))?;
+    let city = City { database: &database, commit, seconds };
+    let small = city.measure("small", SMALL, report).await?;
+    let large = city.measure("large", patients, report).await?;
     report.line(&format!(
         "p50 in ms over HTTP, one client, {TIMES} times each: {SMALL} patients, {patients}, ratio"
     ))?;
@@ -87,66 +92,138 @@ pub(crate) async fn measure(patients: u32, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-async fn city(
-    database: &Database,
-    name: &str,
-    patients: u32,
-    report: &mut Report,
-) -> Result<Vec<f64>> {
-    database.migrated(name).await?;
-    let url = database.url(name);
-    let file =
-        std::env::temp_dir().join(format!("bund-bench-{}-{name}.ndjson", std::process::id()));
-    let loaded = load(&url, &file, patients);
-    let _ = std::fs::remove_file(&file);
-    let told = tokio::task::block_in_place(|| loaded)?;
-    report.line(&format!("{name}: {}", told.lines().last().unwrap_or_default()))?;
-    database.connect(name).await?.batch_execute("VACUUM ANALYZE").await?;
-    let server = Server::start(&url).await?;
-    let mut stream = BufReader::new(TcpStream::connect(&server.address).await?);
-    let known = Known::look(&mut stream).await?;
-    let mut times = Vec::new();
-    for (name, search, _) in SEARCHES {
-        let path = known.fill(search);
-        let mut measured = Vec::with_capacity(TIMES);
-        for _ in 0..TIMES {
-            let began = Instant::now();
-            let (status, _) = get(&mut stream, &path).await?;
-            measured.push(began.elapsed().as_secs_f64() * 1_000.0);
-            if status != 200 {
-                bail!("{name}: {path} answered {status}");
-            }
-        }
-        times.push(percentile(&mut measured, 0.5));
-    }
-    Ok(times)
+struct City<'a> {
+    database: &'a Database,
+    /// The p50 of a durable commit, in milliseconds.
+    commit: f64,
+    /// Of the mixed load.
+    seconds: u64,
 }
 
-fn load(url: &str, file: &Path, patients: u32) -> Result<String> {
-    let run = |arguments: &[&str]| {
-        let output = Command::new(program()?)
-            .args(arguments)
-            .env("BUND_DATABASE_URL", url)
-            .stderr(Stdio::null())
-            .output()?;
-        if !output.status.success() {
-            bail!("bund {} failed", arguments.join(" "));
+impl City<'_> {
+    /// The p50 of each search, in milliseconds.
+    async fn measure(&self, name: &str, patients: u32, report: &mut Report) -> Result<Vec<f64>> {
+        let file =
+            std::env::temp_dir().join(format!("bund-bench-{}-{name}.ndjson", std::process::id()));
+        let outcome = self.measure_from(&file, name, patients, report).await;
+        let _ = std::fs::remove_file(&file);
+        outcome
+    }
+
+    async fn measure_from(
+        &self,
+        file: &Path,
+        name: &str,
+        patients: u32,
+        report: &mut Report,
+    ) -> Result<Vec<f64>> {
+        let database = self.database;
+        database.migrated(name).await?;
+        let url = database.url(name);
+        let path = file.to_str().context("the folder of temporary files has an odd name")?;
+        tokio::task::block_in_place(|| {
+            run(&url, &["generate", "--patients", &patients.to_string(), "--out", path])
+        })?;
+        let told = tokio::task::block_in_place(|| load_file(&url, file))?;
+        report.line(&format!("{name}: {}", told.lines().last().unwrap_or_default()))?;
+        let words: Vec<&str> = told.lines().last().unwrap_or_default().split(' ').collect();
+        let resources = words.get(1).and_then(|word| word.parse().ok()).unwrap_or(1);
+        database.connect(name).await?.batch_execute("VACUUM ANALYZE").await?;
+        let is_small = name == "small";
+        if is_small {
+            indexes::load(database, file, resources, report).await?;
+        } else {
+            indexes::sizes(database, name, resources, report).await?;
+            by_hand::build(database, name, file).await?;
         }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    };
+        let server = Server::start(&url).await?;
+        let mut stream = BufReader::new(TcpStream::connect(&server.address).await?);
+        let known = Known::look(&mut stream).await?;
+        let mut times = Vec::new();
+        for (search, template, _) in SEARCHES {
+            let path = known.fill(template);
+            let mut measured = Vec::with_capacity(TIMES);
+            for _ in 0..TIMES {
+                let began = Instant::now();
+                let (status, _) = get(&mut stream, &path).await?;
+                measured.push(began.elapsed().as_secs_f64() * 1_000.0);
+                if status != 200 {
+                    bail!("{search}: {path} answered {status}");
+                }
+            }
+            let time = percentile(&mut measured, 0.5);
+            times.push(time);
+            if !is_small {
+                self.compare(name, search, &path, &mut stream, &known, time, report).await?;
+            }
+        }
+        if !is_small {
+            mixed::measure(&server.address, &known, self.seconds, report).await?;
+        }
+        Ok(times)
+    }
+
+    /// With the same answer by hand-written SQL, and one durable commit for the record that a read leaves.
+    #[expect(clippy::too_many_arguments, reason = "what is compared comes from two sides")]
+    async fn compare(
+        &self,
+        name: &str,
+        search: &str,
+        path: &str,
+        stream: &mut BufReader<TcpStream>,
+        known: &Known,
+        time: f64,
+        report: &mut Report,
+    ) -> Result<()> {
+        let found = by_hand::STATEMENTS.iter().find(|(of, ..)| *of == search);
+        let Some((_, statement, parameters)) = found else { return Ok(()) };
+        let values = parameters.iter().map(|parameter| known.value(*parameter)).collect();
+        let by_hand = ByHand::prepare(self.database, name, statement, values).await?;
+        let (_, body) = get(stream, path).await?;
+        let bundle: Value = serde_json::from_slice(&body)?;
+        let entries = bundle["entry"].as_array().map_or(0, Vec::len);
+        let answered = bundle["total"].as_u64().unwrap_or(u64::try_from(entries).unwrap_or(0));
+        // A page has one row less than its statement looks for.
+        let rows = by_hand.run().await?;
+        if rows != answered && rows != answered + 1 {
+            bail!("{search}: {answered} matches, by hand {rows}");
+        }
+        let hand = by_hand.measure(TIMES).await?;
+        let ratio = time / (hand + self.commit);
+        let line = format!("{search}: {time:.2} ms, by hand {hand:.2} ms and a commit, ratio");
+        report.aim(&line, ratio, ratio <= 1.5, "at most 1.5")
+    }
+}
+
+fn run(url: &str, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(program()?)
+        .args(arguments)
+        .env("BUND_DATABASE_URL", url)
+        .stderr(Stdio::null())
+        .output()?;
+    if !output.status.success() {
+        bail!("bund {} failed", arguments.join(" "));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+pub(crate) fn load_file(url: &str, file: &Path) -> Result<String> {
     let path = file.to_str().context("the folder of temporary files has an odd name")?;
-    run(&["generate", "--patients", &patients.to_string(), "--out", path])?;
-    run(&["import", path])
+    run(url, &["import", path])
 }
 
 /// What is asked for: taken from the city, so that there are answers.
-struct Known {
+#[derive(Clone)]
+pub(crate) struct Known {
     patient: String,
     identifier: String,
     code: String,
+    /// A value and its unit, with the system between.
     high: String,
     practitioner: String,
     disease: String,
+    /// One that another is made like.
+    example: Value,
 }
 
 impl Known {
@@ -182,10 +259,11 @@ impl Known {
             high: format!("{:.3}{unit}", value * 1.3),
             practitioner: practitioner.context("no appointment has a practitioner")?,
             disease: text(&condition["code"]["coding"][0]["code"]),
+            example: observation,
         })
     }
 
-    fn fill(&self, search: &str) -> String {
+    pub(crate) fn fill(&self, search: &str) -> String {
         search
             .replace("{patient}", &self.patient)
             .replace("{identifier}", &self.identifier)
@@ -196,8 +274,32 @@ impl Known {
     }
 }
 
+impl Known {
+    /// For a statement by hand.
+    fn value(&self, parameter: Parameter) -> String {
+        let (number, unit) = self.high.split_once('|').unwrap_or((&self.high, ""));
+        let unit = unit.rsplit('|').next().unwrap_or_default();
+        let value = match parameter {
+            Parameter::Patient => &self.patient,
+            Parameter::Identifier => &self.identifier,
+            Parameter::Code => &self.code,
+            Parameter::High => number,
+            Parameter::Unit => unit,
+            Parameter::Practitioner => &self.practitioner,
+        };
+        value.to_owned()
+    }
+
+    /// A new one, as a hospital would send it.
+    pub(crate) fn observation(&self, id: &str) -> String {
+        let mut observation = self.example.clone();
+        observation["id"] = Value::String(id.to_owned());
+        observation.to_string()
+    }
+}
+
 /// Status and body.
-async fn get(stream: &mut BufReader<TcpStream>, path: &str) -> Result<(u16, Vec<u8>)> {
+pub(crate) async fn get(stream: &mut BufReader<TcpStream>, path: &str) -> Result<(u16, Vec<u8>)> {
     let mut encoded = String::new();
     for byte in path.bytes() {
         match byte {
@@ -205,7 +307,19 @@ async fn get(stream: &mut BufReader<TcpStream>, path: &str) -> Result<(u16, Vec<
             byte => encoded.push(char::from(byte)),
         }
     }
-    let request = format!("GET /fhir/{encoded} HTTP/1.1\r\nHost: bench\r\n\r\n");
+    send(stream, "GET", &encoded, "").await
+}
+
+pub(crate) async fn send(
+    stream: &mut BufReader<TcpStream>,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> Result<(u16, Vec<u8>)> {
+    let length = body.len();
+    let request = format!(
+        "{method} /fhir/{path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/fhir+json\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
     stream.get_mut().write_all(request.as_bytes()).await?;
     let mut line = String::new();
     stream.read_line(&mut line).await?;
