@@ -1,5 +1,6 @@
 //! The commands of `bund`, a file each, and what they share.
 
+pub mod analyze;
 pub mod generate;
 pub mod import;
 pub mod migrate;

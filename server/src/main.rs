@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use server::commands::{generate, import, migrate, reindex, serve, settings};
+use server::commands::{analyze, generate, import, migrate, reindex, serve, settings};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -33,6 +33,8 @@ enum Command {
     Import(import::Arguments),
     /// Make the index entries of stored resources anew, while servers serve.
     Reindex(reindex::Arguments),
+    /// Say what would help the database: settings, statistics, searches that no index leads.
+    Analyze(analyze::Arguments),
     /// Print the names of all settings with their defaults.
     Settings,
 }
@@ -57,6 +59,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Import(arguments) => import::run(config, arguments),
         Command::Reindex(arguments) => reindex::run(config, arguments),
+        Command::Analyze(arguments) => analyze::run(config, arguments),
         Command::Settings => settings::run(),
     }
 }

@@ -76,7 +76,8 @@ fn fold(key: i64) -> i32 {
 }
 
 /// Stored for good: numbers are added, never changed.
-fn code(interaction: Interaction) -> i16 {
+/// As it is stored.
+pub fn code(interaction: Interaction) -> i16 {
     match interaction {
         Interaction::Read => 1,
         Interaction::Vread => 2,

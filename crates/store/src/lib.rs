@@ -6,6 +6,7 @@ mod concepts;
 pub mod dictionary;
 pub mod error;
 pub mod find;
+pub mod health;
 pub mod history;
 pub mod hospital;
 pub mod idempotency;

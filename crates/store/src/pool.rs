@@ -60,7 +60,7 @@ impl Pool {
         let milliseconds = settings.statement_timeout.as_millis();
         config.application_name("bund").connect_timeout(settings.wait_timeout).options(format!(
             "-c statement_timeout={milliseconds} -c lock_timeout={milliseconds} \
-                 -c idle_in_transaction_session_timeout={} -c timezone=UTC",
+                 -c idle_in_transaction_session_timeout={} -c timezone=UTC -c plan_cache_mode=force_generic_plan",
             milliseconds * 2
         ));
         let manager = Manager::from_config(
