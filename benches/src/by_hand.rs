@@ -3,10 +3,17 @@
 
 use crate::database::Database;
 use crate::report::percentile;
+use access::{Caller, HospitalId, Interaction, Wish, decide};
 use anyhow::{Context as _, Result, bail};
 use futures_util::SinkExt as _;
+use jiff::tz::TimeZone;
+use search::plan::{Order, plan};
+use search::query::{Codes, Context, Query, Unknown};
+use search::render::{self, Window};
+use search::sql::{Bind, Sql};
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
@@ -163,31 +170,100 @@ pub(crate) async fn build(database: &Database, name: &str, file: &Path) -> Resul
     Ok(client.batch_execute("VACUUM ANALYZE").await?)
 }
 
-/// A statement, prepared.
-pub(crate) struct ByHand {
+/// A statement, prepared as the server prepares its own.
+pub(crate) struct Prepared {
     client: Client,
     statement: tokio_postgres::Statement,
-    values: Vec<String>,
+    values: Vec<Box<dyn ToSql + Sync + Send>>,
 }
 
-impl ByHand {
-    pub(crate) async fn prepare(
+/// What the server would send for a search of one type: `Type?name=value&…`, not encoded.
+pub(crate) fn of_server(search: &str, base_url: &str) -> Result<Sql> {
+    let (resource, text) = search.split_once('?').context("no search")?;
+    let resource = schema::resource::find(resource).context("no type")?.resource;
+    let all: Vec<(String, String)> = text
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let is_criterion =
+        |name: &str| !name.starts_with('_') || ["_id", "_lastUpdated"].contains(&name);
+    let criteria: Vec<(String, String)> =
+        all.iter().filter(|(name, _)| is_criterion(name)).cloned().collect();
+    let given =
+        |name: &str| all.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str());
+    let codes = Codes::new();
+    let zone = TimeZone::get("Asia/Shanghai")?;
+    let context = Context {
+        base_url,
+        time_zone: &zone,
+        now_micros: store::clock::now_micros(),
+        unknown: Unknown::Refuse,
+        codes: &codes,
+        custom: Arc::default(),
+    };
+    let wish = Wish { interaction: Interaction::Search, resource: Some(resource) };
+    let grant = decide(&Caller::local(HospitalId(1)), &wish)?;
+    let plan = plan(&Query::parse(resource, &criteria, &context)?, &grant)?;
+    if given("_summary") == Some("count") {
+        return Ok(render::count(&plan));
+    }
+    let order = match given("_sort") {
+        Some("-date") => Order::Date { descending: true },
+        Some("-_lastUpdated") => Order::Version { descending: true },
+        _ => plan.natural(),
+    };
+    let limit = given("_count").map_or(Ok(50), str::parse::<u32>)? + 1;
+    Ok(render::page(&plan, &Window { order, ..Window::all(limit) }))
+}
+
+fn bound(bind: &Bind) -> Box<dyn ToSql + Sync + Send> {
+    match bind.clone() {
+        Bind::Int4(value) => Box::new(value),
+        Bind::Int8(value) => Box::new(value),
+        Bind::Float8(value) => Box::new(value),
+        Bind::Text(value) => Box::new(value),
+        Bind::Int8Array(values) => Box::new(values),
+        Bind::TextArray(values) => Box::new(values),
+    }
+}
+
+impl Prepared {
+    pub(crate) async fn by_hand(
         database: &Database,
         name: &str,
         statement: &str,
         values: Vec<String>,
-    ) -> Result<ByHand> {
+    ) -> Result<Prepared> {
+        let values =
+            values.into_iter().map(|value| Box::new(value) as Box<dyn ToSql + Sync + Send>);
+        Prepared::new(database, name, statement, values.collect()).await
+    }
+
+    pub(crate) async fn of(database: &Database, name: &str, sql: &Sql) -> Result<Prepared> {
+        let values = sql.binds().into_iter().map(bound).collect();
+        Prepared::new(database, name, &sql.text(), values).await
+    }
+
+    async fn new(
+        database: &Database,
+        name: &str,
+        statement: &str,
+        values: Vec<Box<dyn ToSql + Sync + Send>>,
+    ) -> Result<Prepared> {
         let client = database.connect(name).await?;
-        let statement = client.prepare(statement).await.context("a statement by hand")?;
-        Ok(ByHand { client, statement, values })
+        client.batch_execute("SET plan_cache_mode = force_generic_plan").await?;
+        let statement = client.prepare(statement).await.context("a statement")?;
+        Ok(Prepared { client, statement, values })
     }
 
     /// How many rows, or the count that it is.
     pub(crate) async fn run(&self) -> Result<u64> {
         let values: Vec<&(dyn ToSql + Sync)> =
-            self.values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+            self.values.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect();
         let rows = self.client.query(&self.statement, &values).await?;
-        let is_count = self.statement.columns().iter().any(|column| column.name() == "count");
+        // Ours is a sum of counts, without a name.
+        let is_count = matches!(self.statement.columns(), [one] if one.name() != "body");
         match rows.first() {
             Some(row) if is_count => Ok(u64::try_from(row.try_get::<_, i64>(0)?).unwrap_or(0)),
             _ => Ok(u64::try_from(rows.len()).unwrap_or(0)),

@@ -1,6 +1,6 @@
 //! A published set of searches over HTTP, in a small city and in a large one: what is selective stays flat.
 
-use crate::by_hand::{self, ByHand, Parameter};
+use crate::by_hand::{self, Parameter, Prepared, of_server};
 use crate::database::Database;
 use crate::process::{Server, program};
 use crate::report::{Report, percentile};
@@ -178,7 +178,7 @@ impl City<'_> {
         let found = by_hand::STATEMENTS.iter().find(|(of, ..)| *of == search);
         let Some((_, statement, parameters)) = found else { return Ok(()) };
         let values = parameters.iter().map(|parameter| known.value(*parameter)).collect();
-        let by_hand = ByHand::prepare(self.database, name, statement, values).await?;
+        let by_hand = Prepared::by_hand(self.database, name, statement, values).await?;
         let (_, body) = get(stream, path).await?;
         let bundle: Value = serde_json::from_slice(&body)?;
         let entries = bundle["entry"].as_array().map_or(0, Vec::len);
@@ -188,10 +188,25 @@ impl City<'_> {
         if rows != answered && rows != answered + 1 {
             bail!("{search}: {answered} matches, by hand {rows}");
         }
-        let hand = by_hand.measure(TIMES).await?;
-        let ratio = time / (hand + self.commit);
-        let line = format!("{search}: {time:.2} ms, by hand {hand:.2} ms and a commit, ratio");
-        report.aim(&line, ratio, ratio <= 1.5, "at most 1.5")
+        let (hand, again) = (by_hand.measure(TIMES).await?, by_hand.measure(TIMES).await?);
+        let hand = hand.min(again);
+        let whole = time / (hand + self.commit);
+        let whole = format!("over HTTP {time:.2} ms, {whole:.1} of it and a commit");
+        // A compartment is no search of a type alone.
+        if !path.contains('?') {
+            return report.line(&format!("{search}: by hand {hand:.2} ms; {whole}"));
+        }
+        let ours =
+            Prepared::of(self.database, name, &of_server(path, "http://bench/fhir")?).await?;
+        if ours.run().await? != rows {
+            bail!("{search}: our statement finds other rows than the one by hand");
+        }
+        let (first, second) = (ours.measure(TIMES).await?, ours.measure(TIMES).await?);
+        let own = first.min(second);
+        let line = format!(
+            "{search}: {own:.2} ms, by hand {hand:.2} ms; {whole}; ratio of the statements"
+        );
+        report.aim(&line, own / hand, own <= 1.5 * hand, "at most 1.5")
     }
 }
 

@@ -428,8 +428,8 @@ fn quantity(parameter: &Parameter, wanted: &quantity::Wanted) -> Condition {
         return Condition::Ranges { parameter: scale, spans };
     }
     let column = match wanted.scale {
-        Scale::Canonical(_) => Column::Quantity,
-        Scale::Bare | Scale::Unit(_) | Scale::Coded(_) => Column::Number,
+        Scale::Canonical(_) | Scale::Coded(_) => Column::Quantity,
+        Scale::Bare | Scale::Unit(_) => Column::Number,
     };
     Condition::Quantity { column, scale, spans }
 }

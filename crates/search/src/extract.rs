@@ -484,8 +484,9 @@ impl Found<'_> {
         entries.filters.push(scaled(parameter, scale));
         match scale {
             Scale::Bare => entries.number = Some(low),
-            Scale::Canonical(_) => entries.quantity = Some(low),
-            Scale::Unit(_) | Scale::Coded(_) => {}
+            // A unit without base units, as of pH, is its own.
+            Scale::Canonical(_) | Scale::Coded(_) => entries.quantity = Some(low),
+            Scale::Unit(_) => {}
         }
     }
 

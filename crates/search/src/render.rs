@@ -87,8 +87,10 @@ pub struct Window {
 
 impl Order {
     /// What matches are put in order by, beside the version key, in the form that the index of the lead has.
-    fn key(self, plan: &Plan) -> &'static str {
+    /// Dates that are wide have one that is not in that order, and a form that keeps others out.
+    fn key(self, plan: &Plan, is_wide: bool) -> &'static str {
         match (self, &plan.lead) {
+            (Order::Date { .. }, _) if is_wide => "(t0.date_low - 0)",
             (Order::Version { .. }, Lead::Walk) => "t0.version_key",
             (Order::Version { .. }, _) => "(t0.version_key + 0)",
             (Order::Date { .. }, Lead::Actor(_)) => "e0.date_low",
@@ -100,10 +102,10 @@ impl Order {
     }
 
     /// What is NULL where a match has nothing to be put in order by: an actor's entry has a date in any case.
-    fn presence(self, plan: &Plan) -> &'static str {
+    fn presence(self, plan: &Plan, is_wide: bool) -> &'static str {
         match (self, &plan.lead) {
             (Order::Date { .. }, Lead::Actor(_)) => "t0.date_low",
-            _ => self.key(plan),
+            _ => self.key(plan, is_wide),
         }
     }
 
@@ -175,16 +177,20 @@ fn rows(plan: &Plan, window: &Window) -> Sql {
     let order = window.part_order();
     let leaves = leaves(plan, At::TOP, order);
     let limit = || Bind::Int8(i64::from(window.limit));
-    let rest = rest(plan, window, order, leaves.is_in_order);
+    let is_in_order = leaves.is_in_order;
+    let conditions = |leaf: &Leaf| {
+        let rest = rest(plan, window, order, is_in_order, leaf.is_wide);
+        Sql::all(leaf.conditions.iter().cloned().chain(rest).collect())
+    };
     let select = |leaf: Leaf| {
         Sql::text_of("SELECT ")
             .then(COLUMNS)
-            .then(order.key(plan))
+            .then(order.key(plan, leaf.is_wide))
             .then(" AS sort_key")
             .then(SNAPSHOT)
-            .append(leaf.source)
+            .append(leaf.source.clone())
             .then(" WHERE ")
-            .append(Sql::all(leaf.conditions.into_iter().chain(rest.clone()).collect()))
+            .append(conditions(&leaf))
     };
     if leaves.is_in_order {
         let mut selects: Vec<Sql> = leaves.leaves.into_iter().map(select).collect();
@@ -203,11 +209,11 @@ fn rows(plan: &Plan, window: &Window) -> Sql {
     let between = if leaves.is_apart { " UNION ALL " } else { " UNION " };
     let matched = leaves.leaves.into_iter().map(|leaf| {
         Sql::text_of("SELECT t0.version_key, t0.shard, ")
-            .then(order.key(plan))
+            .then(order.key(plan, leaf.is_wide))
             .then(" AS sort_key")
-            .append(leaf.source)
+            .append(leaf.source.clone())
             .then(" WHERE ")
-            .append(Sql::all(leaf.conditions.into_iter().chain(rest.clone()).collect()))
+            .append(conditions(&leaf))
     });
     Sql::text_of("WITH matched AS MATERIALIZED (")
         .append(Sql::joined(matched.collect(), between))
@@ -256,7 +262,7 @@ fn number(plan: &Plan) -> Sql {
 }
 
 /// The conditions of every leaf: what did not lead, and the window.
-fn rest(plan: &Plan, window: &Window, order: Order, is_in_order: bool) -> Vec<Sql> {
+fn rest(plan: &Plan, window: &Window, order: Order, is_in_order: bool, is_wide: bool) -> Vec<Sql> {
     let mut all = as_filters(&plan.rest, At::TOP);
     let is_walk = matches!(plan.lead, Lead::Walk) && is_in_order;
     // Along the walk a bound on the version key is where the index is entered; elsewhere the sum is in no index.
@@ -265,7 +271,7 @@ fn rest(plan: &Plan, window: &Window, order: Order, is_in_order: bool) -> Vec<Sq
         all.extend(version_bounds(&plan.rest));
     }
     if !matches!(order, Order::Version { .. }) {
-        all.push(Sql::text_of(order.presence(plan)).then(" IS NOT NULL"));
+        all.push(Sql::text_of(order.presence(plan, is_wide)).then(" IS NOT NULL"));
     }
     let is_key_missing = matches!(window.part, Part::Rest { .. });
     match &window.part {
@@ -276,7 +282,7 @@ fn rest(plan: &Plan, window: &Window, order: Order, is_in_order: bool) -> Vec<Sq
         }
         Part::Ordered { after: Some((sort_key, key)) } => {
             let than = if order.is_descending() { ") < (" } else { ") > (" };
-            let own = Sql::text_of("(").then(order.key(plan)).then(", ").then(order.tie());
+            let own = Sql::text_of("(").then(order.key(plan, is_wide)).then(", ").then(order.tie());
             let sort_key = match sort_key {
                 SortKey::Place(place) => Bind::Int8(*place),
                 SortKey::Text(text) => Bind::Text(text.clone()),
@@ -294,7 +300,7 @@ fn rest(plan: &Plan, window: &Window, order: Order, is_in_order: bool) -> Vec<Sq
         }
     }
     if is_key_missing {
-        all.push(Sql::text_of(window.order.presence(plan)).then(" IS NULL"));
+        all.push(Sql::text_of(window.order.presence(plan, is_wide)).then(" IS NULL"));
     }
     if let Some(pinned) = &window.pinned {
         let old = Sql::text_of("t0.version_key - 0 <= ").bind(Bind::Int8(pinned.floor));

@@ -17,7 +17,12 @@ pub(super) struct Leaf {
     /// Begins with ` FROM `.
     pub(super) source: Sql,
     pub(super) conditions: Vec<Sql>,
+    /// Of the few dates that are wide: these have an index of their own, which is not in the order of the date.
+    pub(super) is_wide: bool,
 }
+
+/// What a leaf asks, and whether it is of wide dates.
+type Asked = (Vec<Sql>, bool);
 
 #[derive(Debug)]
 pub(super) struct Leaves {
@@ -31,8 +36,11 @@ pub(super) struct Leaves {
 pub(super) fn leaves(plan: &Plan, at: At, order: Order) -> Leaves {
     let (conditions, is_apart) = conditions(plan, at);
     let source = source(plan, at);
-    let leaves =
-        conditions.into_iter().map(|conditions| Leaf { source: source.clone(), conditions });
+    let leaves = conditions.into_iter().map(|(conditions, is_wide)| Leaf {
+        source: source.clone(),
+        conditions,
+        is_wide,
+    });
     Leaves { leaves: leaves.collect(), is_apart, is_in_order: is_in_order(plan, order) }
 }
 
@@ -98,11 +106,14 @@ pub(super) fn keys_of(plan: &Plan, at: At, expression: &Sql) -> Sql {
     Sql::joined(selects.collect(), " UNION ")
 }
 
-fn conditions(plan: &Plan, at: At) -> (Vec<Vec<Sql>>, bool) {
+fn conditions(plan: &Plan, at: At) -> (Vec<Asked>, bool) {
+    let narrow = |leaves: Vec<Vec<Sql>>| leaves.into_iter().map(|leaf| (leaf, false)).collect();
     match &plan.lead {
-        Lead::Walk => (vec![Vec::new()], true),
+        Lead::Walk => (narrow(vec![Vec::new()]), true),
         Lead::Dates => (dated(plan, vec![Vec::new()], &|| at.column(".date_low + 0"), at), true),
-        Lead::Patient(key) => (vec![vec![at.column(".patient = ").bind(Bind::Int8(*key))]], true),
+        Lead::Patient(key) => {
+            (narrow(vec![vec![at.column(".patient = ").bind(Bind::Int8(*key))]]), true)
+        }
         Lead::Code(code) => (dated(plan, of_code(*code, at), &|| at.column(".date_low"), at), true),
         Lead::Measured { code, scale, spans } => {
             let spans = apart(spans);
@@ -114,7 +125,7 @@ fn conditions(plan: &Plan, at: At) -> (Vec<Vec<Sql>>, bool) {
                     leaf
                 })
             });
-            (leaves.collect(), true)
+            (narrow(leaves.collect()), true)
         }
         Lead::Actor(key) => {
             let leaf = vec![at.of_entry(".target_key = ").bind(Bind::Int8(*key))];
@@ -140,15 +151,16 @@ fn conditions(plan: &Plan, at: At) -> (Vec<Vec<Sql>>, bool) {
             .append(at.of_entry(".exact))"));
             let leaf =
                 vec![at.of_entry(".parameter_key = ").bind(key()), of_text(text, at), earlier];
-            (vec![leaf], true)
+            (narrow(vec![leaf]), true)
         }
         Lead::Tokens(keys) => {
-            (vec![vec![at.column(".tokens @> ").bind(Bind::Int8Array(keys.clone()))]], true)
+            let leaf = vec![at.column(".tokens @> ").bind(Bind::Int8Array(keys.clone()))];
+            (narrow(vec![leaf]), true)
         }
         Lead::Found(condition) => {
             let leaves = leading(condition, at);
             let is_apart = leaves.len() == 1;
-            (leaves.into_iter().map(|leaf| vec![leaf]).collect(), is_apart)
+            (narrow(leaves.into_iter().map(|leaf| vec![leaf]).collect()), is_apart)
         }
     }
 }
@@ -209,7 +221,7 @@ fn of_code(code: Code, at: At) -> Vec<Vec<Sql>> {
 }
 
 /// With the bounds that conditions set to the leading date: for the few dates that are wide in a leaf of their own.
-fn dated(plan: &Plan, leaves: Vec<Vec<Sql>>, low: &dyn Fn() -> Sql, at: At) -> Vec<Vec<Sql>> {
+fn dated(plan: &Plan, leaves: Vec<Vec<Sql>>, low: &dyn Fn() -> Sql, at: At) -> Vec<Asked> {
     let (mut from, mut to, mut has_wide) = (i64::MIN, i64::MAX, false);
     let mut ends_from = i64::MIN;
     for condition in &plan.rest {
@@ -242,9 +254,9 @@ fn dated(plan: &Plan, leaves: Vec<Vec<Sql>>, low: &dyn Fn() -> Sql, at: At) -> V
             if ends_from != i64::MIN {
                 long.push(at.column(".date_high >= ").bind(Bind::Int8(ends_from)));
             }
-            all.extend([short, long]);
+            all.extend([(short, false), (long, true)]);
         } else {
-            all.push(with(&since));
+            all.push((with(&since), false));
         }
     }
     all
