@@ -43,12 +43,14 @@ impl Store {
         }
     }
 
-    /// How PostgreSQL runs a statement: its plan as JSON, with times and buffers. The rows it finds stay inside.
+    /// How PostgreSQL runs a statement, with the plan that it has for all values: as JSON, with times and buffers. The rows it
+    /// finds stay inside, and the values travel as settings of the transaction, never in the text.
     pub async fn explain(&self, sql: &Sql) -> Result<serde_json::Value, Error> {
-        let client = self.pool.get().await?;
-        let text = format!("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {}", sql.text());
-        let row = client.query_one(&text, &binds(sql)).await?;
-        Ok(row.try_get(0)?)
+        let client = self.client_for(sql).await?;
+        let outcome = explained(&client, sql).await;
+        // With it goes what was prepared, whatever became of it.
+        drop(Object::take(client));
+        outcome.map_err(|error| costly(error, sql))
     }
 
     /// The same of several types, each row with the code of its table.
@@ -113,6 +115,50 @@ impl Store {
             Ok(Match { version, sort_key: sort_key(row)? })
         });
         Ok(Matches { matches: matches.collect::<Result<_, Error>>()?, snapshot })
+    }
+}
+
+async fn explained(client: &Object, sql: &Sql) -> Result<serde_json::Value, Error> {
+    client.batch_execute(&format!("BEGIN; PREPARE explained AS {}", sql.text())).await?;
+    let values: Vec<String> = sql.binds().into_iter().map(written).collect();
+    let set = "SELECT set_config('bund.value_' || place, value, true) \
+               FROM unnest($1::text[]) WITH ORDINALITY AS given (value, place)";
+    client.query(set, &[&values]).await?;
+    let arguments: Vec<String> = sql.binds().into_iter().zip(1..).map(argument).collect();
+    let arguments = match arguments.is_empty() {
+        true => String::new(),
+        false => format!("({})", arguments.join(", ")),
+    };
+    let explain = format!("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE explained{arguments}");
+    Ok(client.query_one(&explain, &[]).await?.try_get(0)?)
+}
+
+/// No value has it in it: control characters are refused.
+const BETWEEN: &str = "\u{1f}";
+
+fn written(bind: &Bind) -> String {
+    match bind {
+        Bind::Int4(value) => value.to_string(),
+        Bind::Int8(value) => value.to_string(),
+        Bind::Float8(value) => value.to_string(),
+        Bind::Text(value) => value.clone(),
+        Bind::Int8Array(values) => {
+            let values: Vec<String> = values.iter().map(i64::to_string).collect();
+            format!("{{{}}}", values.join(","))
+        }
+        Bind::TextArray(values) => values.join(BETWEEN),
+    }
+}
+
+fn argument((bind, place): (&Bind, usize)) -> String {
+    let value = format!("current_setting('bund.value_{place}')");
+    match bind {
+        Bind::Int4(_) => format!("{value}::int4"),
+        Bind::Int8(_) => format!("{value}::int8"),
+        Bind::Float8(_) => format!("{value}::float8"),
+        Bind::Text(_) => value,
+        Bind::Int8Array(_) => format!("{value}::int8[]"),
+        Bind::TextArray(_) => format!("string_to_array({value}, chr(31))"),
     }
 }
 
