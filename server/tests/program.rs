@@ -490,3 +490,23 @@ fn a_reindex_finds_what_a_new_time_zone_means() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+#[test]
+fn an_analysis_tells_what_no_index_leads() {
+    let cluster = migrated();
+    let (mut child, address) = serve(&cluster.url());
+    for value in ["male", "female", "other"] {
+        get(&address, &format!("/fhir/Patient?gender={value}"));
+        get(&address, &format!("/fhir/Patient?identifier={value}&gender=male"));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let output = bund().arg("analyze").env("BUND_DATABASE_URL", cluster.url()).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    let expected = "asked 3 times, and no index leads it: Patient?gender: add one of these";
+    assert!(told.contains(expected), "{told}");
+    assert!(told.contains("3 of the latest 6 searches were led by no index"), "{told}");
+    // The private PostgreSQL of the tests does not wait for its disk.
+    assert!(told.contains("fsync = off: acknowledged writes can be lost"), "{told}");
+    assert!(!told.contains("female"), "{told}");
+}
