@@ -3,8 +3,10 @@
 
 use crate::http::answer::stored;
 use crate::http::failure::Failure;
+use crate::http::target::identifier;
 use crate::interactions::look::Reader;
 use ::search::plan::{self, Order};
+use ::search::query::hierarchy::part_of;
 use ::search::query::{Codes, Context, Hierarchy, Query, terminology};
 use ::search::render::{self, Window};
 use access::Grant;
@@ -16,6 +18,10 @@ use serde_json::Value;
 
 /// Codes that one value may stand for.
 const CODES_MAX: usize = 10_000;
+/// Parts of a resource.
+const PARTS_MAX: usize = 2_000;
+/// Looked for in one search.
+const PARTS_AT_ONCE: usize = 500;
 /// Value sets that include each other.
 const DEPTH_MAX: usize = 8;
 
@@ -36,6 +42,9 @@ pub async fn codes(
         }
         let found = match hierarchy {
             Hierarchy::In => lookup.value_set(&value, DEPTH_MAX).await?,
+            Hierarchy::Above | Hierarchy::Below if whole(&value).is_some() => {
+                lookup.parts(hierarchy, &value).await?
+            }
             // Of a URL these ask for its text.
             Hierarchy::Above | Hierarchy::Below if !value.contains('|') => continue,
             Hierarchy::Above | Hierarchy::Below => lookup.hierarchy(hierarchy, &value).await?,
@@ -45,6 +54,13 @@ pub async fn codes(
     Ok(codes)
 }
 
+/// `Location/1`: of a type whose resources have parts; with the parameter that names the whole.
+fn whole(value: &str) -> Option<(&'static str, &'static str, &str)> {
+    let (kind, id) = value.split_once('/')?;
+    let (kind, code) = part_of(kind)?;
+    identifier(id).is_ok().then_some((kind, code, id))
+}
+
 struct Lookup<'a, 'b> {
     reader: &'a mut Reader<'b>,
     grant: &'a Grant,
@@ -52,6 +68,55 @@ struct Lookup<'a, 'b> {
 }
 
 impl Lookup<'_, '_> {
+    /// A resource with all its parts, or with all that it is a part of: their types and ids. Circles end where they began.
+    async fn parts(&mut self, hierarchy: Hierarchy, value: &str) -> Result<Vec<Coded>, Failure> {
+        let Some((kind, code, id)) = whole(value) else { return Ok(Vec::new()) };
+        let mut known = vec![id.to_owned()];
+        let mut at = 0;
+        while at < known.len() {
+            let end = known.len().min(at + PARTS_AT_ONCE);
+            let now = known.get(at..end).unwrap_or_default().to_vec();
+            at = end;
+            let pair = match hierarchy {
+                Hierarchy::Above => ("_id".to_owned(), now.join(",")),
+                Hierarchy::Below | Hierarchy::In => {
+                    let wholes: Vec<String> = now.iter().map(|id| format!("{kind}/{id}")).collect();
+                    (code.to_owned(), wholes.join(","))
+                }
+            };
+            let query = Query::parse(kind, &[pair], self.context)?;
+            let plan = plan::plan(&query, self.grant)?;
+            let limit = u32::try_from(CODES_MAX).unwrap_or(u32::MAX).saturating_add(1);
+            let sql = render::page(&plan, &Window::all(limit));
+            let found = self.reader.find(plan.table(), &sql).await?;
+            let base_url = self.context.base_url;
+            let next: Vec<String> = found.describe(|found| {
+                let versions = found.matches.iter().map(|found| &found.version);
+                match hierarchy {
+                    Hierarchy::Above => versions
+                        .filter_map(|version| version.json.as_deref())
+                        .flat_map(|json| wholes(json, kind, base_url))
+                        .collect(),
+                    Hierarchy::Below | Hierarchy::In => {
+                        versions.map(|version| version.id.clone()).collect()
+                    }
+                }
+            });
+            for id in next {
+                if !known.contains(&id) {
+                    known.push(id);
+                }
+            }
+            if known.len() > PARTS_MAX {
+                return Err(refused(format!(
+                    "{} has more than {PARTS_MAX} parts; ask for one of them",
+                    shortened(value)
+                )));
+            }
+        }
+        Ok(known.into_iter().map(|id| (kind.to_owned(), id)).collect())
+    }
+
     /// A resource by its canonical URL or its id; the latest, when several have it.
     async fn find(&mut self, kind: &'static str, url: &str) -> Result<Option<Value>, Failure> {
         let relative = url.strip_prefix(kind).and_then(|rest| rest.strip_prefix('/'));
@@ -259,6 +324,22 @@ impl Tree {
             ))),
         }
     }
+}
+
+/// The ids of what a resource is a part of.
+fn wholes(json: &[u8], kind: &str, base_url: &str) -> Vec<String> {
+    let Ok(resource) = stored(json) else { return Vec::new() };
+    let named = match &resource["partOf"] {
+        Value::Array(items) => items.clone(),
+        one => vec![one.clone()],
+    };
+    let id = |reference: &Value| {
+        let text = reference["reference"].as_str()?;
+        let text = text.strip_prefix(base_url).map_or(text, |rest| rest.trim_start_matches('/'));
+        let id = text.strip_prefix(kind)?.strip_prefix('/')?;
+        Some(id.split('/').next().unwrap_or(id).to_owned())
+    };
+    named.iter().filter_map(id).collect()
 }
 
 fn flatten(contains: &[Value], codes: &mut Vec<Coded>) {

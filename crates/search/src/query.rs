@@ -4,6 +4,7 @@
 
 pub mod compartment;
 mod filter;
+pub mod hierarchy;
 pub(crate) mod modifier;
 mod names;
 pub mod text;
@@ -54,7 +55,8 @@ pub struct Context<'a> {
     pub custom: Arc<Custom>,
 }
 
-/// What a modifier and its value stand for: `in` and a value set, `below` and a code.
+/// What a modifier and its value stand for: `in` and a value set, `below` and a code – or a resource, whose parts are given as
+/// type and id.
 pub type Codes = HashMap<(Hierarchy, String), Vec<(String, String)>>;
 
 /// Which codes are meant.

@@ -237,3 +237,43 @@ async fn filters_join_comparisons() {
     server.get("Patient?_filter=name ne x").await.refused(400, "write not(name eq …)");
     server.get("Patient?_filter=gender in urn:nowhere").await.refused(400, "is not stored here");
 }
+
+#[tokio::test]
+async fn parts_are_found_with_their_whole() {
+    let place = |id: &str, whole: Option<&str>| {
+        let mut location = json!({ "resourceType": "Location", "id": id, "name": id });
+        if let Some(whole) = whole {
+            location["partOf"] = reference(&format!("Location/{whole}"));
+        }
+        location
+    };
+    let at = |id: &str, place: &str| {
+        json!({ "resourceType": "Encounter", "id": id, "status": "finished", "class": { "code": "AMB" },
+            "location": [{ "location": reference(&format!("Location/{place}")) }] })
+    };
+    let server = server(&[
+        place("site", None),
+        place("ward", Some("site")),
+        place("room", Some("ward")),
+        place("other", None),
+        at("e-site", "site"),
+        at("e-ward", "ward"),
+        at("e-room", "room"),
+        at("e-other", "other"),
+    ])
+    .await;
+    check(&server, "Encounter?location:below=Location/site", &["e-room", "e-site", "e-ward"]).await;
+    check(&server, "Encounter?location:below=Location/room", &["e-room"]).await;
+    check(&server, "Encounter?location:above=Location/room", &["e-room", "e-site", "e-ward"]).await;
+    check(&server, "Encounter?location:above=Location/site", &["e-site"]).await;
+    check(&server, "Location?partof:below=Location/site", &["room", "ward"]).await;
+    check(&server, "Encounter?location:below=Location/room,Location/other", &["e-other", "e-room"])
+        .await;
+    // A circle ends where it began.
+    server.put("Location/site", &place("site", Some("room"))).await.expect(200);
+    check(&server, "Encounter?location:below=Location/room", &["e-room", "e-site", "e-ward"]).await;
+    check(&server, "Encounter?location:above=Location/site", &["e-room", "e-site", "e-ward"]).await;
+    server.get("Encounter?location:below=site").await.refused(400, "write Type/id");
+    server.get("Encounter?location:below=Organization/1").await.refused(400, "does not refer to");
+    server.get("Encounter?subject:below=Patient/1").await.refused(400, "modifier");
+}

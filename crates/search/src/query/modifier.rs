@@ -1,5 +1,6 @@
 //! Modifiers (search.html#modifiers), and what values mean under them.
 
+use super::hierarchy::part_of;
 use super::{Context, Hierarchy, Wanted};
 use crate::error::{Error, shown};
 use crate::parameter::string::How;
@@ -59,6 +60,13 @@ impl Modifier {
             ("of-type", Rule::Token) if kinds().any(|kind| kind == "Identifier") => {
                 return Ok(Modifier::OfType);
             }
+            ("above" | "below", Rule::Reference)
+                if parameter.targets.iter().any(|target| part_of(target).is_some()) =>
+            {
+                let is_above = text == "above";
+                let hierarchy = if is_above { Hierarchy::Above } else { Hierarchy::Below };
+                return Ok(Modifier::Codes(hierarchy));
+            }
             ("identifier", Rule::Reference) if kinds().any(|kind| kind == "Reference") => {
                 return Ok(Modifier::Identifier);
             }
@@ -85,7 +93,7 @@ impl Modifier {
             Rule::Either(_) => &[":not", ":text", ":in", ":not-in", ":above", ":below"],
             Rule::String => &[":exact", ":contains"],
             Rule::Uri => &[":above", ":below"],
-            Rule::Reference => &[":identifier", "a type"],
+            Rule::Reference => &[":identifier", ":above and :below (what has parts)", "a type"],
             Rule::Date
             | Rule::Number
             | Rule::Quantity
@@ -126,6 +134,9 @@ pub(super) fn wanted(
         }
         Rule::Reference if *modifier == Modifier::Identifier => {
             Wanted::Identifiers(each(values, |value| token::parse(value, code, Spelling::Exact))?)
+        }
+        Rule::Reference if matches!(modifier, Modifier::Codes(_)) => {
+            Wanted::References(parts(parameter, modifier, values, context)?)
         }
         Rule::Reference => {
             let one;
@@ -199,6 +210,37 @@ fn codes(
         let form =
             |(system, code): &(String, String)| token::coded(system, code, parameter.spelling);
         wanted.extend(codes.iter().map(form));
+    }
+    Ok(wanted)
+}
+
+/// The resources that the values stand for, with their parts or their wholes.
+fn parts(
+    parameter: &Parameter,
+    modifier: &Modifier,
+    values: &[&str],
+    context: &Context,
+) -> Result<Vec<reference::Wanted>, Error> {
+    let Modifier::Codes(hierarchy) = modifier else { return Ok(Vec::new()) };
+    let mut wanted = Vec::new();
+    for value in values {
+        let found = context.codes.get(&(*hierarchy, (*value).to_owned()));
+        let found = found.ok_or_else(|| Error::Value {
+            parameter: parameter.code.to_owned(),
+            reason: format!(
+                "`{}` cannot be looked up here; write Type/id of something that has parts, as Location/1",
+                shown(value)
+            ),
+        })?;
+        for (kind, id) in found {
+            let kinds = parameter.targets.iter().copied().filter(|target| target == kind);
+            let kinds: Vec<&'static str> = kinds.collect();
+            if kinds.is_empty() {
+                let reason = format!("it does not refer to `{}`", shown(kind));
+                return Err(Error::Value { parameter: parameter.code.to_owned(), reason });
+            }
+            wanted.push(reference::Wanted::Local { kinds, id: id.clone() });
+        }
     }
     Ok(wanted)
 }
