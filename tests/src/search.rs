@@ -1,5 +1,6 @@
 //! Search in all its forms, over HTTP (search.html).
 
+mod contained;
 mod custom;
 mod joins;
 mod operations;

@@ -144,6 +144,7 @@ impl Condition {
             Asked::Not(asked) => Condition::Not(Box::new(Condition::new(asked, grant)?)),
             Asked::Value { parameter, wanted } => Condition::of_value(parameter, wanted),
             Asked::Missing(parameter) => Condition::missing(parameter),
+            Asked::Tokens(tokens) => keys(Vec::new(), tokens.clone(), Vec::new()),
             Asked::Refers { parameter, targets } => {
                 let any = targets.iter().map(|(kind, asked)| {
                     let plan = Box::new(Plan::of(table(kind)?, asked, grant)?);

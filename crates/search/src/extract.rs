@@ -46,6 +46,22 @@ pub struct Entries {
     pub concepts: Vec<Concept>,
 }
 
+impl Entries {
+    fn check(&self) -> Result<(), Error> {
+        let count = self.tokens.len()
+            + self.filters.len()
+            + self.strings.len()
+            + self.ranges.len()
+            + self.references.len()
+            + self.concepts.len();
+        if count > ENTRIES_MAX {
+            let what = "the resource has too many values and words to be found by".to_owned();
+            return Err(Error::TooMany { what, max: ENTRIES_MAX });
+        }
+        Ok(())
+    }
+}
+
 /// A text that stands with a code.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Concept {
@@ -138,6 +154,34 @@ impl Extractor {
     }
 
     pub fn entries(&self, resource: &Value) -> Result<Entries, Error> {
+        let mut entries = self.own(resource)?;
+        self.contained(resource, &mut entries)?;
+        Ok(entries)
+    }
+
+    /// Keys that say what may be found among the contained resources.
+    fn contained(&self, resource: &Value, entries: &mut Entries) -> Result<(), Error> {
+        let Some(contained) = resource.get("contained").and_then(Value::as_array) else {
+            return Ok(());
+        };
+        for resource in contained {
+            let name = resource.get("resourceType").and_then(Value::as_str).unwrap_or_default();
+            if registry::kind(name).is_none() {
+                continue;
+            }
+            let own = self.own(resource)?;
+            let keys = own.patient.iter().map(|patient| patient.key);
+            let keys = keys.chain(own.code).chain(own.code2).chain(own.tokens).chain(own.filters);
+            entries.tokens.push(contained_kind(name));
+            entries.tokens.extend(keys.map(of_contained));
+            entries.check()?;
+        }
+        settle(&mut entries.tokens);
+        Ok(())
+    }
+
+    /// Of the resource itself.
+    fn own(&self, resource: &Value) -> Result<Entries, Error> {
         let name = resource.get("resourceType").and_then(Value::as_str).unwrap_or_default();
         let kind = registry::kind(name).ok_or(Error::UnknownType)?;
         let mut found = Found { extractor: self, entries: Entries::default(), buffer: Vec::new() };
@@ -145,7 +189,7 @@ impl Extractor {
         let custom = self.custom();
         for parameter in kind.parameters.iter().chain(custom.indexed(kind.name)) {
             found.parameter(parameter, resource);
-            found.check()?;
+            found.entries.check()?;
         }
         found.words(kind, resource)?;
         let mut entries = found.entries;
@@ -191,6 +235,16 @@ pub(crate) fn present_key(parameter: &Parameter) -> i64 {
     joined(parameter.salt, 4)
 }
 
+/// The token of what contains a resource of the type.
+pub(crate) fn contained_kind(resource: &str) -> i64 {
+    salt(resource, "_contained")
+}
+
+/// The token of what contains a resource with this key.
+pub(crate) fn of_contained(key: i64) -> i64 {
+    joined(key, 5)
+}
+
 /// Sets the words of a type apart, by where they stand.
 pub(crate) fn words_salt(resource: &str, place: texts::Place) -> i64 {
     salt(
@@ -224,24 +278,6 @@ struct Found<'a> {
 }
 
 impl Found<'_> {
-    fn count(&self) -> usize {
-        let entries = &self.entries;
-        entries.tokens.len()
-            + entries.filters.len()
-            + entries.strings.len()
-            + entries.ranges.len()
-            + entries.references.len()
-            + entries.concepts.len()
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        if self.count() > ENTRIES_MAX {
-            let what = "the resource has too many values and words to be found by".to_owned();
-            return Err(Error::TooMany { what, max: ENTRIES_MAX });
-        }
-        Ok(())
-    }
-
     fn words(&mut self, kind: &Kind, resource: &Value) -> Result<(), Error> {
         let parameter_key = words_salt(kind.name, texts::Place::Concept);
         let mut concepts = HashSet::new();
@@ -266,7 +302,7 @@ impl Found<'_> {
             let concept = Concept { parameter_key, value, is_words: true, lead_key, text_key };
             self.entries.concepts.push(concept);
         }
-        self.check()
+        self.entries.check()
     }
 
     fn parameter(&mut self, parameter: &Parameter, resource: &Value) {

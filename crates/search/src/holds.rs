@@ -56,6 +56,7 @@ impl Known<'_> {
                 let row = Row { id: "", version_key: 0, entries: self.entries };
                 Condition::missing(parameter).meets(row)
             }
+            Asked::Tokens(keys) => Some(keys.iter().any(|key| self.entries.tokens.contains(key))),
             Asked::Refers { .. } | Asked::Referred { .. } => None,
             Asked::Value { parameter, wanted } => Some(self.has(parameter, wanted)),
         }

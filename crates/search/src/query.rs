@@ -3,6 +3,7 @@
 //! Whatever is not supported is refused, and a name that is unknown, reported: nothing is left out in silence.
 
 pub mod compartment;
+mod contained;
 mod filter;
 pub mod hierarchy;
 pub(crate) mod modifier;
@@ -116,6 +117,8 @@ pub(crate) enum Asked {
     },
     /// That there is no value.
     Missing(&'static Parameter),
+    /// That it has one of these tokens.
+    Tokens(Vec<i64>),
     /// That a resource it refers to, of one of these types, is as asked.
     Refers {
         parameter: &'static Parameter,
@@ -272,6 +275,7 @@ impl Asked {
             Asked::Referred { parameter, asked, .. } => {
                 parameter.bit.is_none() || asked.is_custom()
             }
+            Asked::Tokens(_) => false,
         }
     }
 

@@ -1,5 +1,6 @@
 //! search: the resources that match, and what else is asked for with them (search.html, http.html#search).
 
+mod contained;
 mod cursor;
 mod explain;
 mod include;
@@ -43,7 +44,7 @@ pub async fn look(
     let codes = terminology::codes(reader, grant, &pairs, &context).await?;
     let mut wanted = Wanted::parse(app, request, &codes)?;
     // What was defined here may be gone since this replica read it.
-    if wanted.queries.iter().any(Query::is_custom) && !app.is_current().await? {
+    if wanted.is_custom() && !app.is_current().await? {
         app.read_parameters().await?;
         wanted = Wanted::parse(app, request, &codes)?;
     }
@@ -80,7 +81,10 @@ async fn run(
 ) -> Result<Looked, Failure> {
     let cursor = wanted.cursor(app, grant, request)?;
     let total = match wanted.has_total {
-        true => Some(count(reader, plans).await?),
+        true => Some(match &wanted.contained {
+            Some(contained) => walk::count_contained(app, reader, plans, wanted, contained).await?,
+            None => count(reader, plans).await?,
+        }),
         false => None,
     };
     let page = walk::page(app, reader, plans, wanted, cursor.as_ref()).await?;

@@ -5,8 +5,8 @@ use strsim::damerau_levenshtein;
 
 /// With what to use instead.
 const REFUSED: [(&str, &str); 13] = [
-    ("_contained", "contained resources are found with those that contain them"),
-    ("_containedType", "contained resources are found with those that contain them"),
+    ("_contained", "it is not part of the criteria"),
+    ("_containedType", "it is not part of the criteria"),
     ("_count", "it is not part of the criteria"),
     ("_cursor", "it is not part of the criteria"),
     ("_elements", "it is not part of the criteria"),

@@ -30,6 +30,8 @@ pub(super) struct Cursor {
 pub(super) enum Place {
     /// Along an order of the tables, or among what was changed meanwhile.
     Window(Part),
+    /// The same, and then after so many matches inside of what comes next.
+    Inside(Part, usize),
     /// In an order made of values, after the values of this match.
     Sorted(Option<(Vec<Option<SortValue>>, String)>),
 }
@@ -41,16 +43,20 @@ impl Cursor {
 
     pub(super) fn seal(&self, app: &App, grant: &Grant, path: &str, search: &str) -> String {
         let pinned = |pinned: &Pinned| json!([pinned.snapshot, pinned.floor]);
-        let place = match &self.place {
-            Place::Window(Part::Ordered { after }) => {
+        let part = |part: &Part| match part {
+            Part::Ordered { after } => {
                 let after = after.as_ref().map(|(sort_key, tie)| match sort_key {
                     SortKey::Place(place) => json!([place, tie]),
                     SortKey::Text(text) => json!([text, tie]),
                 });
                 json!(["o", after])
             }
-            Place::Window(Part::Rest { after }) => json!(["r", after]),
-            Place::Window(Part::Changed { since, after }) => json!(["c", after, pinned(since)]),
+            Part::Rest { after } => json!(["r", after]),
+            Part::Changed { since, after } => json!(["c", after, pinned(since)]),
+        };
+        let place = match &self.place {
+            Place::Window(window) => part(window),
+            Place::Inside(window, seen) => json!(["i", part(window), seen]),
             Place::Sorted(None) => json!(["s"]),
             Place::Sorted(Some((values, id))) => {
                 let values: Vec<Value> = values
@@ -132,18 +138,8 @@ fn pinned(value: &Value) -> Option<Pinned> {
 }
 
 fn place(value: &Value) -> Option<Place> {
-    let key = value[1].as_i64();
     Some(match value[0].as_str()? {
-        "o" => {
-            let sort_key = match &value[1][0] {
-                Value::String(text) => Some(SortKey::Text(text.clone())),
-                other => other.as_i64().map(SortKey::Place),
-            };
-            let after = sort_key.zip(value[1][1].as_i64());
-            Place::Window(Part::Ordered { after })
-        }
-        "r" => Place::Window(Part::Rest { after: key }),
-        "c" => Place::Window(Part::Changed { since: pinned(&value[2])?, after: key }),
+        "i" => Place::Inside(part(&value[1])?, usize::try_from(value[2].as_u64()?).ok()?),
         "s" => match (value[1].as_array(), value[2].as_str()) {
             (Some(values), Some(id)) => {
                 let values = values.iter().map(|value| match value {
@@ -154,6 +150,23 @@ fn place(value: &Value) -> Option<Place> {
             }
             _ => Place::Sorted(None),
         },
+        _ => Place::Window(part(value)?),
+    })
+}
+
+fn part(value: &Value) -> Option<Part> {
+    let key = value[1].as_i64();
+    Some(match value[0].as_str()? {
+        "o" => {
+            let sort_key = match &value[1][0] {
+                Value::String(text) => Some(SortKey::Text(text.clone())),
+                other => other.as_i64().map(SortKey::Place),
+            };
+            let after = sort_key.zip(value[1][1].as_i64());
+            Part::Ordered { after }
+        }
+        "r" => Part::Rest { after: key },
+        "c" => Part::Changed { since: pinned(&value[2])?, after: key },
         _ => return None,
     })
 }

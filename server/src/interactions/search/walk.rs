@@ -2,6 +2,7 @@
 //! versions of that moment, and at the end, in their newer state, the matches that were changed meanwhile. So nothing is lost
 //! and no version comes twice, whatever others write.
 
+use super::contained::{Contained, SUSPECTS_MAX, too_many};
 use super::cursor::{Cursor, Place};
 use super::wanted::Wanted;
 use crate::app::App;
@@ -38,7 +39,6 @@ pub(super) async fn page(
     wanted: &Wanted,
     cursor: Option<&Cursor>,
 ) -> Result<Page, Failure> {
-    let order = order(plans, wanted);
     let first = match &wanted.sort {
         Some(Sort::Collected(_)) => Place::Sorted(None),
         Some(Sort::Indexed(_)) | None => Place::Window(Part::Ordered { after: None }),
@@ -47,18 +47,24 @@ pub(super) async fn page(
         Some(cursor) => (cursor.place.clone(), cursor.pinned.clone()),
         None => (first, None),
     };
-    let mut walk = Walk {
-        app,
-        plans,
-        wanted,
-        order,
-        is_continued: cursor.is_some(),
-        pinned: pinned.clone(),
-        matches: Sealed::none(),
-    };
+    let mut walk = Walk::new(app, plans, wanted, cursor);
     let next = if wanted.count == 0 { None } else { walk.run(reader, place.clone()).await? };
     let place = Cursor { place, pinned: pinned.or_else(|| walk.pinned.clone()), included: 0 };
     Ok(Page { matches: walk.matches, place, next })
+}
+
+/// How many are contained in others, on all pages.
+pub(super) async fn count_contained(
+    app: &App,
+    reader: &mut Reader<'_>,
+    plans: &[Plan],
+    wanted: &Wanted,
+    contained: &Contained,
+) -> Result<Sealed<i64>, Failure> {
+    let mut walk = Walk::new(app, plans, wanted, None);
+    let first = Part::Ordered { after: None };
+    let found = walk.contained(reader, contained, &first, 0, u32::MAX).await?;
+    Ok(found.matches.map(|matches| i64::try_from(matches.len()).unwrap_or(i64::MAX)))
 }
 
 /// The order of the tables that the first statement goes along.
@@ -92,7 +98,24 @@ struct Found {
     after: Vec<Place>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(
+        app: &'a App,
+        plans: &'a [Plan],
+        wanted: &'a Wanted,
+        cursor: Option<&Cursor>,
+    ) -> Walk<'a> {
+        Walk {
+            app,
+            plans,
+            wanted,
+            order: order(plans, wanted),
+            is_continued: cursor.is_some(),
+            pinned: cursor.and_then(|cursor| cursor.pinned.clone()),
+            matches: Sealed::none(),
+        }
+    }
+
     /// Fills the page; returns where the next one begins.
     async fn run(
         &mut self,
@@ -131,7 +154,7 @@ impl Walk<'_> {
     /// What comes when a place has nothing more.
     fn after(&self, place: &Place, is_new_round: bool) -> Option<Place> {
         let is_lacking = || self.plans.iter().any(|plan| plan.may_lack(self.order));
-        if let Place::Window(Part::Ordered { .. }) = place
+        if let Place::Window(Part::Ordered { .. }) | Place::Inside(Part::Ordered { .. }, _) = place
             && is_lacking()
         {
             return Some(Place::Window(Part::Rest { after: None }));
@@ -147,7 +170,19 @@ impl Walk<'_> {
         place: &Place,
         limit: u32,
     ) -> Result<Found, Failure> {
-        match (place, &self.wanted.sort) {
+        let wanted = self.wanted;
+        if let Some(contained) = &wanted.contained {
+            match place {
+                Place::Window(part) => {
+                    return self.contained(reader, contained, part, 0, limit).await;
+                }
+                Place::Inside(part, seen) => {
+                    return self.contained(reader, contained, part, *seen, limit).await;
+                }
+                Place::Sorted(_) => {}
+            }
+        }
+        match (place, &wanted.sort) {
             (Place::Window(part), _) => {
                 let matches = self.window(reader, part, self.order, limit).await?;
                 let after = matches.describe(|matches| {
@@ -161,7 +196,7 @@ impl Walk<'_> {
             (Place::Sorted(after), Some(Sort::Collected(keys))) => {
                 self.sorted(reader, keys, after.as_ref(), limit).await
             }
-            (Place::Sorted(_), _) => Err(Failure::bad_request(
+            (Place::Sorted(_) | Place::Inside(..), _) => Err(Failure::bad_request(
                 "_cursor is not one this server gave for this search; follow the links as they are",
             )),
         }
@@ -183,6 +218,80 @@ impl Walk<'_> {
             self.pinned = found.describe(|found| found.snapshot.clone()).map(pin);
         }
         Ok(found.map(|Matches { matches, .. }| matches))
+    }
+
+    /// What is found by looking into suspects; of the first one, so many matches were seen before.
+    async fn contained(
+        &mut self,
+        reader: &mut Reader<'_>,
+        contained: &Contained,
+        part: &Part,
+        mut seen: usize,
+        limit: u32,
+    ) -> Result<Found, Failure> {
+        const GROUP: u32 = 500;
+        let mut all = Found { matches: Sealed::none(), after: Vec::new() };
+        let mut part = part.clone();
+        let mut number = 0;
+        loop {
+            let suspects = self.window(reader, &part, self.order, GROUP).await?;
+            let group = suspects.describe(Vec::len);
+            number += group;
+            if number > SUSPECTS_MAX {
+                return Err(too_many());
+            }
+            let last = suspects.describe(|suspects| {
+                suspects.last().map(|suspect| after(&part, self.order, suspect))
+            });
+            let found = suspects.map(|suspects| self.look(contained, &part, seen, suspects));
+            if let Some(failure) = found.describe(|found| found.as_ref().err().cloned()) {
+                return Err(failure);
+            }
+            let found = found.map(Result::unwrap_or_default);
+            let places = found.describe(|found| {
+                found.iter().map(|(place, _)| place.clone()).collect::<Vec<Place>>()
+            });
+            all.after.extend(places);
+            all.matches = all
+                .matches
+                .append(found.map(|found| found.into_iter().map(|(_, found)| found).collect()));
+            match last {
+                Some(last) if group == GROUP as usize && all.after.len() < limit as usize => {
+                    part = last;
+                    seen = 0;
+                }
+                _ => return Ok(all),
+            }
+        }
+    }
+
+    /// The matches of suspects, each with the place after it.
+    fn look(
+        &self,
+        contained: &Contained,
+        part: &Part,
+        mut seen: usize,
+        mut suspects: Vec<Match>,
+    ) -> Result<Vec<(Place, Match)>, Failure> {
+        // One that matches itself, and by what it contains, was found twice.
+        suspects.dedup_by_key(|suspect| suspect.version.version_key);
+        let mut all = Vec::new();
+        let mut before = part.clone();
+        for suspect in suspects {
+            let matches = contained.matches(self.app, &suspect)?;
+            let number = matches.len();
+            let whole = after(part, self.order, &suspect);
+            for (index, found) in matches.into_iter().enumerate().skip(seen) {
+                let place = match index + 1 < number {
+                    true => Place::Inside(before.clone(), index + 1),
+                    false => Place::Window(whole.clone()),
+                };
+                all.push((place, found));
+            }
+            before = whole;
+            seen = 0;
+        }
+        Ok(all)
     }
 
     /// All matches, put in order by their values.

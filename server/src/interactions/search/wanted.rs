@@ -1,5 +1,6 @@
 //! What a search request asks for: which resources, in which order, with what beside them.
 
+use super::contained::Contained;
 use super::context;
 use super::cursor::Cursor;
 use crate::app::App;
@@ -49,6 +50,8 @@ pub struct Wanted {
     pub(super) queries: Vec<Query>,
     /// Parameters that no type knows.
     pub(super) ignored: Vec<String>,
+    /// What is wanted of contained resources; the queries then are for what may contain them.
+    pub(super) contained: Option<Contained>,
     pub(super) sort: Option<Sort>,
     pub(super) includes: Vec<Include>,
     pub(super) count: u32,
@@ -87,13 +90,6 @@ impl Wanted {
                 )));
             }
         };
-        if request.parameter("_contained").is_some_and(|value| value != "false")
-            || request.parameter("_containedType").is_some()
-        {
-            return Err(Failure::not_supported(
-                "contained resources are found with those that contain them; _contained is false here",
-            ));
-        }
         let only_count = request.parameter("_summary") == Some("count");
         let (place, kinds) = place(request)?;
         let (queries, ignored) = queries(app, request, &kinds, codes)?;
@@ -107,6 +103,11 @@ impl Wanted {
         if queries.is_empty() {
             return Err(Failure::not_found("anything of that type in this compartment"));
         }
+        let contained = Contained::parse(request, &queries)?;
+        let queries = match &contained {
+            Some(contained) => contained.queries()?,
+            None => queries,
+        };
         let one = match queries.as_slice() {
             [query] => Some(query.resource),
             _ => None,
@@ -115,6 +116,7 @@ impl Wanted {
             sort: sort(app, request, one)?,
             includes: includes(app, request, one.unwrap_or("Resource"))?,
             queries,
+            contained,
             ignored,
             count: if only_count { 0 } else { count(app, request)? },
             has_total: has_total || only_count,
@@ -174,6 +176,7 @@ impl Wanted {
         Ok(Wanted {
             includes: includes.collect::<Result<_, Failure>>()?,
             queries,
+            contained: None,
             ignored: Vec::new(),
             sort: None,
             count: count(app, request)?,
@@ -197,6 +200,12 @@ impl Wanted {
         text.map(|text| Cursor::open(text, app, grant, &self.path(), &self.canonical())).transpose()
     }
 
+    /// Whether it asks for what was defined here.
+    pub(super) fn is_custom(&self) -> bool {
+        let contained = self.contained.iter().map(|contained| &contained.query);
+        self.queries.iter().chain(contained).any(Query::is_custom)
+    }
+
     /// Below the base.
     pub(super) fn path(&self) -> String {
         match &self.place {
@@ -212,8 +221,10 @@ impl Wanted {
         if let Place::Operation { parameters, .. } = &self.place {
             return parameters.clone();
         }
+        let query = self.contained.as_ref().map(|contained| &contained.query);
         let mut parts: Vec<String> =
-            self.queries.first().map(Query::canonical).into_iter().collect();
+            query.or(self.queries.first()).map(Query::canonical).into_iter().collect();
+        parts.extend(self.contained.as_ref().map(Contained::canonical));
         if let Place::System = self.place
             && self.queries.len() < TABLES.len()
         {
