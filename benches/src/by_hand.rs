@@ -202,7 +202,7 @@ pub(crate) fn of_server(search: &str, base_url: &str) -> Result<Sql> {
         codes: &codes,
         custom: Arc::default(),
     };
-    let wish = Wish { interaction: Interaction::Search, resource: Some(resource) };
+    let wish = Wish::new(Interaction::Search, Some(resource));
     let grant = decide(&Caller::local(HospitalId(1)), &wish)?;
     let plan = plan(&Query::parse(resource, &criteria, &context)?, &grant)?;
     if given("_summary") == Some("count") {

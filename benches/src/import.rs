@@ -85,7 +85,7 @@ pub(crate) async fn puts(
     let url = database.url(name);
     let source = Source::read(None, |name| (name == "BUND_DATABASE_URL").then(|| url.clone()))?;
     let app = App::new(Settings::read(&source, None)?).await?;
-    let wish = Wish { interaction: Interaction::Batch, resource: None };
+    let wish = Wish::new(Interaction::Batch, None);
     let grant = decide(&app.local_caller(), &wish)?;
     resources
         .into_iter()

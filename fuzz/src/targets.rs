@@ -110,7 +110,7 @@ pub fn query(bytes: &[u8]) {
         codes: &Codes::new(),
         custom: std::sync::Arc::default(),
     };
-    let wish = Wish { interaction: Interaction::Search, resource: Some("Patient") };
+    let wish = Wish::new(Interaction::Search, Some("Patient"));
     let (Ok(query), Ok(grant)) =
         (Query::parse("Patient", &pairs, &context), decide(&Caller::local(HospitalId(1)), &wish))
     else {

@@ -40,6 +40,7 @@ impl App {
             hospital,
             draining: Arc::new(AtomicBool::new(false)),
         };
+        app.extractor.set_hospitals(app.store.hospitals().await?);
         app.read_parameters().await?;
         Ok(app)
     }

@@ -113,7 +113,7 @@ async fn round(app: &App, declared: Option<(i64, i64)>) -> Result<(i64, i64), Er
 }
 
 fn grant(app: &App) -> Result<Grant, Error> {
-    let wish = Wish { interaction: Interaction::Batch, resource: None };
+    let wish = Wish::new(Interaction::Batch, None);
     decide(&app.local_caller(), &wish).map_err(|refusal| Error::Settings(refusal.to_string()))
 }
 
@@ -187,9 +187,9 @@ pub async fn run(
         while !progress.is_finished {
             let began = Instant::now();
             let epoch = app.extractor.custom().epoch;
-            let entries = |json: &[u8]| {
+            let entries = |json: &[u8], hospital: i32| {
                 let resource = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-                app.extractor.entries(&resource).map_err(|error| error.to_string())
+                app.extractor.stored(&resource, hospital).map_err(|error| error.to_string())
             };
             match app.store.reindex(grant, table, &progress, SLICE, epoch, entries).await {
                 Ok(next) => progress = next,

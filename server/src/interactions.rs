@@ -46,5 +46,7 @@ pub async fn perform(app: &App, request: Request) -> Result<Answer, Failure> {
 #[tracing::instrument(level = "debug", name = "decide", skip_all)]
 pub fn grant(request: &Request) -> Result<Grant, Failure> {
     let resource = request.target.table().map(|table| table.resource);
-    Ok(decide(&request.caller, &Wish { interaction: request.interaction, resource })?)
+    let operation = request.target.operation();
+    let wish = Wish { interaction: request.interaction, resource, operation };
+    Ok(decide(&request.caller, &wish)?)
 }

@@ -8,9 +8,10 @@ use crate::app::App;
 use crate::http::body::Body;
 use crate::http::failure::Failure;
 use crate::http::request::Request;
-use crate::http::target::{Operation, Target};
+use crate::http::target::Target;
 use crate::interactions::look::{Looked, Reader};
 use access::Grant;
+use access::Operation;
 use serde_json::Value;
 
 pub async fn look(

@@ -2,8 +2,13 @@
 
 mod caller;
 mod decide;
+mod label;
+mod purpose;
+pub mod scope;
 mod wish;
 
-pub use caller::{Caller, HospitalId};
-pub use decide::{Denied, Grant, Restriction, decide};
-pub use wish::{Interaction, Wish};
+pub use caller::{Agent, Caller, Hospital, HospitalId, Policy, Role, Token};
+pub use decide::{Bounds, Denied, Grant, Restriction, Wall, Way, decide, is_public};
+pub use label::Labels;
+pub use purpose::Purposes;
+pub use wish::{Interaction, Operation, Wish};

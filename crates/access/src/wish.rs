@@ -1,5 +1,7 @@
 //! What is asked for.
 
+use crate::scope::Operations;
+
 /// The interactions of the RESTful API (http.html).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Interaction {
@@ -43,9 +45,49 @@ impl Interaction {
     }
 }
 
+/// The operations of the specification that this server knows (operations.html).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// `$everything` of a patient or an encounter.
+    Everything,
+    /// `$lastn` of observations.
+    LastN,
+    /// `$reindex` of all types, or of one.
+    Reindex,
+}
+
 #[derive(Clone, Copy, Debug)]
 pub struct Wish {
     pub interaction: Interaction,
     /// The resource type, where the interaction is about one.
     pub resource: Option<&'static str>,
+    pub operation: Option<Operation>,
+}
+
+impl Wish {
+    pub fn new(interaction: Interaction, resource: Option<&'static str>) -> Wish {
+        Wish { interaction, resource, operation: None }
+    }
+
+    /// What a scope has to permit; None where parts of the request are decided one by one, or nobody's record is touched.
+    pub(crate) fn operations(&self) -> Option<Operations> {
+        match self.interaction {
+            Interaction::Read | Interaction::Vread | Interaction::HistoryInstance => {
+                Some(Operations::READ)
+            }
+            Interaction::Search
+            | Interaction::SearchSystem
+            | Interaction::HistoryType
+            | Interaction::HistorySystem => Some(Operations::SEARCH),
+            Interaction::Create => Some(Operations::CREATE),
+            Interaction::Update | Interaction::Patch => Some(Operations::UPDATE),
+            Interaction::Delete => Some(Operations::DELETE),
+            Interaction::Operation => match self.operation {
+                Some(Operation::Everything) => Some(Operations::READ),
+                Some(Operation::LastN) => Some(Operations::SEARCH),
+                Some(Operation::Reindex) | None => None,
+            },
+            Interaction::Capabilities | Interaction::Batch | Interaction::Transaction => None,
+        }
+    }
 }

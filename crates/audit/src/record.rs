@@ -1,7 +1,8 @@
 //! What is recorded of an interaction (security.html#audit).
 
-use access::{HospitalId, Interaction};
+use access::{Agent, HospitalId, Interaction, Purposes};
 use schema::resource::Table;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// One interaction.
@@ -12,7 +13,10 @@ pub struct Record {
     pub interaction: Interaction,
     /// The HTTP status answered.
     pub status: u16,
-    pub hospital: HospitalId,
+    /// Whom the caller spoke for; patients speak for no hospital.
+    pub hospital: Option<HospitalId>,
+    pub agent: Arc<Agent>,
+    pub purposes: Purposes,
     pub subject: Option<Subject>,
     /// Keys of the patients whose record was touched, each once.
     pub patients: Vec<i64>,
@@ -41,6 +45,10 @@ pub struct Row {
     pub version: Option<i32>,
     pub patient: Option<i64>,
     pub query: Option<String>,
+    /// The key of the agent; none of a caller who showed no token.
+    pub agent: Option<i64>,
+    pub token: Option<String>,
+    pub purposes: i32,
 }
 
 impl Record {
@@ -52,6 +60,11 @@ impl Record {
         self.patients.iter().map(|patient| self.row(Some(*patient))).collect()
     }
 
+    /// Whether the caller showed who it is.
+    pub fn is_known(&self) -> bool {
+        !self.agent.issuer.is_empty()
+    }
+
     fn row(&self, patient: Option<i64>) -> Row {
         let subject = self.subject.as_ref();
         Row {
@@ -59,12 +72,15 @@ impl Record {
             request: self.request,
             interaction: code(self.interaction),
             status: i16::try_from(self.status).unwrap_or(0),
-            hospital: self.hospital.0,
+            hospital: self.hospital.map_or(0, |hospital| hospital.0),
             resource_type: subject.map(|subject| subject.table.code),
             resource_id: subject.and_then(|subject| subject.id.clone()),
             version: subject.and_then(|subject| subject.version),
             patient,
             query: self.query.clone(),
+            agent: self.is_known().then(|| self.agent.key()),
+            token: self.agent.token_id.clone(),
+            purposes: self.purposes.bits(),
         }
     }
 }
@@ -100,7 +116,8 @@ pub fn code(interaction: Interaction) -> i16 {
 #[cfg(test)]
 mod tests {
     use super::Record;
-    use access::{HospitalId, Interaction};
+    use access::{HospitalId, Interaction, Purposes};
+    use std::sync::Arc;
 
     #[test]
     fn a_record_has_a_row_a_patient_and_at_least_one() {
@@ -108,7 +125,9 @@ mod tests {
             request: uuid::Uuid::nil(),
             interaction: Interaction::Search,
             status: 200,
-            hospital: HospitalId(1),
+            hospital: Some(HospitalId(1)),
+            agent: Arc::default(),
+            purposes: Purposes::default(),
             subject: None,
             patients: vec![],
             query: Some("code=1".to_owned()),

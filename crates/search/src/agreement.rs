@@ -318,7 +318,7 @@ proptest! {
     fn a_plan_selects_what_holds((resource, text) in pair()) {
         // What is refused asks nothing.
         if let Ok(query) = parse(&text) {
-            let wish = Wish { interaction: Interaction::Search, resource: Some(query.resource) };
+            let wish = Wish::new(Interaction::Search, Some(query.resource));
             let grant = decide(&Caller::local(HospitalId(1)), &wish).unwrap();
             let plan = plan(&query, &grant).unwrap();
             prop_assert_eq!(stored(&resource).is_selected(&plan), query.holds(&resource, &extractor()), "{}", text);

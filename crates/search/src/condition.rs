@@ -13,6 +13,7 @@ use crate::parameter::{near, reference, uri};
 use crate::plan::Plan;
 use crate::query::{Asked, Wanted};
 use crate::registry::{Parameter, Place};
+use crate::wall::Wall;
 use access::Grant;
 use schema::resource::Table;
 
@@ -68,6 +69,9 @@ pub(crate) enum Condition {
     },
     /// No parameter of these bits has a value.
     Missing(i64),
+    /// It has none of these labels.
+    Unlabelled(i64),
+    Wall(Wall),
     /// A resource it refers to is one of the plan.
     Refers {
         via: Via,
@@ -159,6 +163,23 @@ impl Condition {
         })
     }
 
+    /// None where other resources are asked for.
+    pub(crate) fn without_joins(asked: &Asked) -> Option<Condition> {
+        Some(match asked {
+            Asked::All(all) => {
+                Condition::All(all.iter().map(Condition::without_joins).collect::<Option<_>>()?)
+            }
+            Asked::Any(any) => {
+                Condition::any(any.iter().map(Condition::without_joins).collect::<Option<_>>()?)
+            }
+            Asked::Not(asked) => Condition::Not(Box::new(Condition::without_joins(asked)?)),
+            Asked::Value { parameter, wanted } => Condition::of_value(parameter, wanted),
+            Asked::Missing(parameter) => Condition::missing(parameter),
+            Asked::Tokens(tokens) => keys(Vec::new(), tokens.clone(), Vec::new()),
+            Asked::Refers { .. } | Asked::Referred { .. } => return None,
+        })
+    }
+
     pub(crate) fn missing(parameter: &Parameter) -> Condition {
         match parameter.bit {
             Some(bit) => Condition::Missing(1 << bit),
@@ -170,7 +191,7 @@ impl Condition {
     }
 
     /// Choices of keys are one choice.
-    fn any(conditions: Vec<Condition>) -> Condition {
+    pub(crate) fn any(conditions: Vec<Condition>) -> Condition {
         let (mut patients, mut tokens, mut filters) = (Vec::new(), Vec::new(), Vec::new());
         let mut codes = Vec::new();
         let mut others = Vec::new();
@@ -343,7 +364,11 @@ impl Condition {
                 entry.parameter_key == *parameter && is_near
             }),
             Condition::Missing(mask) => entries.present & mask == 0,
-            Condition::Refers { .. } | Condition::Referred { .. } => return None,
+            // What is known of a resource says neither who keeps it nor who looks.
+            Condition::Unlabelled(_)
+            | Condition::Wall(_)
+            | Condition::Refers { .. }
+            | Condition::Referred { .. } => return None,
         })
     }
 }

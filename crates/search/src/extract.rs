@@ -9,12 +9,15 @@ use crate::parameter::quantity::Scale;
 use crate::parameter::reference::Target;
 use crate::parameter::{date, near, number, quantity, reference, string, token, uri};
 use crate::program::{Program, Walk};
-use crate::registry::{self, Custom, Kind, Parameter, Place, Rule};
+use crate::registry::{self, Custom, Kind, Parameter, Place, Rule as How};
+use crate::sharing::consent::{self, Reading, Rule};
+use crate::sharing::{self, Relations};
+use access::Labels;
 use fhir::definitions::ParameterKind;
 use fhir::texts;
 use jiff::tz::TimeZone;
 use serde_json::Value;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// More than this is no resource that anybody searches for; it would make its row and its index too large.
@@ -44,6 +47,10 @@ pub struct Entries {
     pub references: Vec<ReferenceEntry>,
     /// Texts of codes: what is said of all resources that have them, not of this one alone.
     pub concepts: Vec<Concept>,
+    /// How sensitive it is, as bits.
+    pub labels: i64,
+    /// What the patient consents to.
+    pub rules: Vec<Rule>,
 }
 
 impl Entries {
@@ -126,14 +133,18 @@ pub struct Extractor {
     base_url: String,
     zone: TimeZone,
     custom: Arc<RwLock<Arc<Custom>>>,
+    hospitals: Arc<RwLock<Hospitals>>,
 }
+
+/// Hospitals by the ids of their organisations, which are their codes.
+pub type Hospitals = HashMap<String, i32>;
 
 impl Extractor {
     /// `base_url` is without a slash at the end.
     pub fn new(base_url: &str, zone: TimeZone) -> Extractor {
         registry::warm();
         let base_url = base_url.trim_end_matches('/').to_owned();
-        Extractor { base_url, zone, custom: Arc::default() }
+        Extractor { base_url, zone, custom: Arc::default(), hospitals: Arc::default() }
     }
 
     /// The parameters that were defined here, as they are now.
@@ -153,10 +164,62 @@ impl Extractor {
         &self.zone
     }
 
+    /// All that is stored of a resource that this hospital keeps: what it is found by, and what it says about sharing.
+    pub fn stored(&self, resource: &Value, hospital: i32) -> Result<Entries, Error> {
+        let mut entries = self.entries(resource)?;
+        let hospitals = self.hospitals.read().unwrap_or_else(PoisonError::into_inner);
+        let find = |code: &str| hospitals.get(code).copied();
+        let (base_url, zone) = (self.base_url.as_str(), &self.zone);
+        let relations = Relations { resource, hospital, base_url, zone, find: &find };
+        entries.ranges.extend(relations.entries());
+        settle(&mut entries.ranges);
+        if resource["resourceType"] == "Consent" {
+            let reading = Reading { base_url, zone, find: &find };
+            // What was refused is not stored; what became so since denies nothing and permits nothing.
+            entries.rules = consent::rules(resource, &reading).unwrap_or_default();
+        }
+        Ok(entries)
+    }
+
+    /// Whether a Consent can be enforced.
+    pub fn check_consent(&self, consent: &Value) -> Result<(), consent::Refusal> {
+        let hospitals = self.hospitals.read().unwrap_or_else(PoisonError::into_inner);
+        let find = |code: &str| hospitals.get(code).copied();
+        let reading = Reading { base_url: &self.base_url, zone: &self.zone, find: &find };
+        consent::rules(consent, &reading).map(|_| ())
+    }
+
+    pub fn set_hospitals(&self, hospitals: Hospitals) {
+        *self.hospitals.write().unwrap_or_else(PoisonError::into_inner) = hospitals;
+    }
+
     pub fn entries(&self, resource: &Value) -> Result<Entries, Error> {
         let mut entries = self.own(resource)?;
+        let name = resource.get("resourceType").and_then(Value::as_str).unwrap_or_default();
+        let kind = registry::kind(name).ok_or(Error::UnknownType)?;
+        self.share(kind, resource, &mut entries);
         self.contained(resource, &mut entries)?;
         Ok(entries)
+    }
+
+    /// Whose record it is, and how sensitive.
+    fn share(&self, kind: &Kind, resource: &Value, entries: &mut Entries) {
+        let mut labels = sharing::labels(resource);
+        if kind.name != "Patient" {
+            let patients = sharing::patients(resource, &self.base_url);
+            let mut only = patients.iter();
+            match (only.next(), only.next()) {
+                // Where the type has a place for it, only what stands there is searched for.
+                (Some(id), None) if kind.patient.is_none() => {
+                    let key = resource_key("Patient", id);
+                    entries.patient = Some(Patient { key, id: (*id).to_owned() });
+                }
+                (Some(_), Some(_)) => labels = labels.with(Labels::SEVERAL),
+                (_, None) => {}
+                (None, Some(_)) => {}
+            }
+        }
+        entries.labels = labels.bits();
     }
 
     /// Keys that say what may be found among the contained resources.
@@ -213,6 +276,10 @@ fn settle<T: Ord>(values: &mut Vec<T>) {
 }
 
 fn patient(kind: &Kind, resource: &Value, base_url: &str) -> Option<Patient> {
+    if kind.name == "Patient" {
+        let id = resource.get("id").and_then(Value::as_str)?;
+        return Some(Patient { key: resource_key("Patient", id), id: id.to_owned() });
+    }
     let walk = kind.patient.as_ref()?;
     let mut patient = None;
     walk.each(resource, |value| {
@@ -310,7 +377,7 @@ impl Found<'_> {
         for walk in parameter.program.walks() {
             walk.each(resource, |value| values.push((walk, value)));
         }
-        if parameter.keeps_targets() && matches!(parameter.rule, Rule::Reference) {
+        if parameter.keeps_targets() && matches!(parameter.rule, How::Reference) {
             // For others too, which may see what this one does not.
             self.targets(parameter, resource);
         }
@@ -324,11 +391,11 @@ impl Found<'_> {
             None => self.entries.filters.push(present_key(parameter)),
         }
         match &parameter.rule {
-            Rule::Token if is_truth => {
+            How::Token if is_truth => {
                 let is_true = values.iter().any(|(_, value)| **value != Value::Bool(false));
                 token::truth(is_true, |form| self.token(parameter, form));
             }
-            Rule::Token => {
+            How::Token => {
                 for (walk, value) in values {
                     token::each(value, &walk.end, |form| self.token(parameter, form));
                     token::texts(value, &walk.end, |text, code| {
@@ -336,9 +403,9 @@ impl Found<'_> {
                     });
                 }
             }
-            Rule::Reference => self.references(parameter, &values),
-            Rule::Uri => self.uris(parameter, &values),
-            Rule::String => {
+            How::Reference => self.references(parameter, &values),
+            How::Uri => self.uris(parameter, &values),
+            How::String => {
                 let is_name = parameter.is_name();
                 for (walk, value) in values {
                     string::each_spelling(value, &walk.end, is_name, |value, exact| {
@@ -347,21 +414,21 @@ impl Found<'_> {
                     });
                 }
             }
-            Rule::Date => self.dates(parameter, &values),
-            Rule::Number => {
+            How::Date => self.dates(parameter, &values),
+            How::Number => {
                 for (_, value) in values {
                     number::each(value, |low, high| self.range(parameter.salt, low, high));
                 }
             }
-            Rule::Quantity => {
+            How::Quantity => {
                 for (_, value) in values {
                     quantity::each(value, |scale, low, high| {
                         self.quantity(parameter, scale, low, high);
                     });
                 }
             }
-            Rule::Composite(composite) => self.composites(parameter, composite, resource),
-            Rule::Near => {
+            How::Composite(composite) => self.composites(parameter, composite, resource),
+            How::Near => {
                 for (latitude, longitude) in
                     values.iter().filter_map(|(_, value)| near::position(value))
                 {
@@ -369,11 +436,7 @@ impl Found<'_> {
                 }
             }
             // The row itself has them, or other parameters do, or all that the resource says.
-            Rule::Words(_)
-            | Rule::Id
-            | Rule::LastUpdated
-            | Rule::Either(_)
-            | Rule::Unsupported(_) => {}
+            How::Words(_) | How::Id | How::LastUpdated | How::Either(_) | How::Unsupported(_) => {}
         }
     }
 

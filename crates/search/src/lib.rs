@@ -19,7 +19,9 @@ pub mod query;
 pub mod registry;
 pub mod render;
 pub mod results;
+pub mod sharing;
 pub mod sql;
 mod unit;
+pub mod wall;
 
 pub use error::Error;

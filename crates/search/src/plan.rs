@@ -8,7 +8,8 @@ use crate::condition::{Code, ConceptLead, Condition, Text, sorted};
 use crate::error::Error;
 use crate::query::{Asked, Query};
 use crate::registry::{self, Place};
-use access::{Grant, Restriction};
+use crate::wall::{self, Arm};
+use access::Grant;
 use schema::resource::Table;
 
 /// What a grant lets a query find.
@@ -70,20 +71,18 @@ pub enum Order {
 pub fn plan(query: &Query, grant: &Grant) -> Result<Plan, Error> {
     let table = schema::resource::find(query.resource).ok_or(Error::UnknownType)?;
     let conditions = query.clauses.iter().map(|clause| Condition::new(&clause.asked, grant));
-    Ok(Plan::new(table, conditions.collect::<Result<_, _>>()?, grant))
+    Ok(Plan::new(table, conditions.collect::<Result<_, _>>()?, grant, Arm::Target))
 }
 
 impl Plan {
     pub(crate) fn of(table: &'static Table, asked: &Asked, grant: &Grant) -> Result<Plan, Error> {
-        Ok(Plan::new(table, vec![Condition::new(asked, grant)?], grant))
+        Ok(Plan::new(table, vec![Condition::new(asked, grant)?], grant, Arm::Through))
     }
 
-    fn new(table: &'static Table, conditions: Vec<Condition>, grant: &Grant) -> Plan {
-        match grant.restriction() {
-            Restriction::Everything => {}
-        }
+    fn new(table: &'static Table, conditions: Vec<Condition>, grant: &Grant, arm: Arm) -> Plan {
         let mut flat = Vec::new();
-        conditions.into_iter().for_each(|condition| flatten(condition, &mut flat));
+        let walls = wall::conditions(grant, table, arm);
+        conditions.into_iter().chain(walls).for_each(|condition| flatten(condition, &mut flat));
         let kind = registry::kind(table.resource);
         let is_dated = kind.is_some_and(|kind| kind.at(Place::Date).is_some());
         let (lead, rest) = lead(flat, is_dated);
@@ -121,7 +120,9 @@ impl Plan {
                 | Condition::Versions(_)
                 | Condition::Date(_)
                 | Condition::Quantity { .. }
-                | Condition::Missing(_) => "choice",
+                | Condition::Missing(_)
+                | Condition::Unlabelled(_)
+                | Condition::Wall(_) => "choice",
             },
         }
     }
@@ -287,7 +288,9 @@ impl Condition {
             | Condition::Not(_)
             | Condition::Versions(_)
             | Condition::Quantity { .. }
-            | Condition::Missing(_) => Rank::NotIndexed,
+            | Condition::Missing(_)
+            | Condition::Unlabelled(_)
+            | Condition::Wall(_) => Rank::NotIndexed,
         }
     }
 }

@@ -193,6 +193,15 @@ impl Query {
         Ok(query)
     }
 
+    /// All of a type that is in the compartment of a resource.
+    pub(crate) fn of_compartment(
+        resource: &'static str,
+        compartment: &str,
+        id: &str,
+    ) -> Option<Query> {
+        Query { resource, ignored: Vec::new(), clauses: Vec::new() }.within(compartment, id).ok()
+    }
+
     /// Only what is in the compartment of a resource.
     pub fn within(mut self, compartment: &str, id: &str) -> Result<Query, Error> {
         let asked = compartment::asked(self.resource, compartment, id)?;

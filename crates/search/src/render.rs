@@ -5,7 +5,9 @@
 //! alone, and only the rows of the page are read whole.
 
 mod filter;
+pub mod history;
 mod leaf;
+mod wall;
 
 use crate::plan::{Lead, Order, Plan};
 use crate::sql::{Bind, Sql};
@@ -13,7 +15,7 @@ use filter::{as_filters, version_bounds};
 use leaf::{Leaf, leaves};
 
 /// The columns that a stored version is read from, what it was put in order by, and the snapshot that the statement saw.
-const COLUMNS: &str = "t0.id, t0.version, t0.version_key, t0.hospital, t0.patient, t0.shard, t0.method, t0.dictionary, t0.body, ";
+const COLUMNS: &str = "t0.id, t0.version, t0.version_key, t0.hospital, t0.patient, t0.labels, t0.shard, t0.method, t0.dictionary, t0.body, ";
 const SNAPSHOT: &str = ", pg_current_snapshot()::text AS snapshot";
 
 /// A table, by how deep the question about it is nested.
@@ -324,7 +326,7 @@ mod tests {
 
     fn planned(search: &str) -> Plan {
         let query = parse(search).unwrap();
-        let wish = Wish { interaction: Interaction::Search, resource: Some(query.resource) };
+        let wish = Wish::new(Interaction::Search, Some(query.resource));
         let grant = decide(&Caller::local(HospitalId(1)), &wish).unwrap();
         plan(&query, &grant).unwrap()
     }

@@ -38,6 +38,11 @@ impl Sql {
         self
     }
 
+    #[must_use]
+    pub fn before(self, text: &'static str) -> Sql {
+        Sql::text_of(text).append(self)
+    }
+
     pub fn append(mut self, other: Sql) -> Sql {
         self.parts.extend(other.parts);
         self.is_unbounded |= other.is_unbounded;

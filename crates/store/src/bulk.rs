@@ -6,7 +6,7 @@ use crate::Store;
 use crate::concepts::Fresh;
 use crate::error::Error;
 use crate::trail::audit_rows;
-use crate::write::stage::Put;
+use crate::write::stage::{Put, first_rules};
 use access::Grant;
 use audit::record::Record;
 use futures_util::pin_mut;
@@ -25,8 +25,8 @@ pub struct Loaded {
 }
 
 const COLUMNS: &str = "id, shard, version_key, version, key, hospital, patient, code, code2, date_low, date_high, quantity, \
-    number, present, tokens, filters, method, dictionary, body";
-const TYPES: [Type; 19] = [
+    number, present, tokens, filters, method, dictionary, body, labels";
+const TYPES: [Type; 20] = [
     Type::TEXT,
     Type::INT4,
     Type::INT8,
@@ -46,6 +46,7 @@ const TYPES: [Type; 19] = [
     Type::INT2,
     Type::INT2,
     Type::BYTEA,
+    Type::INT8,
 ];
 
 impl Store {
@@ -76,7 +77,10 @@ impl Store {
         if let Some(statement) = self.concepts.statement(concepts, &mut fresh) {
             transaction.execute(&statement.text, &statement.parameters()).await?;
         }
-        let audit = audit_rows(&self.clock, record.rows());
+        if let Some(rules) = first_rules(&puts) {
+            transaction.execute(&rules.text, &rules.parameters()).await?;
+        }
+        let audit = audit_rows(&self.clock, std::slice::from_ref(record));
         transaction.execute(&audit.text, &audit.parameters()).await?;
         transaction.commit().await?;
         self.concepts.learn(fresh);
@@ -141,6 +145,7 @@ impl Store {
                     &put.method.code(),
                     &dictionary,
                     &body,
+                    &put.entries.labels,
                 ])
                 .await?;
         }

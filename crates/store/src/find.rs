@@ -171,7 +171,7 @@ fn costly(error: Error, sql: &Sql) -> Error {
 }
 
 /// Searches have more shapes than a connection should remember: what is forgotten is prepared again.
-async fn prepared(client: &Object, text: &str) -> Result<Statement, Error> {
+pub(crate) async fn prepared(client: &Object, text: &str) -> Result<Statement, Error> {
     const REMEMBERED_MAX: usize = 400;
     if client.statement_cache.size() > REMEMBERED_MAX {
         client.statement_cache.clear();

@@ -5,11 +5,22 @@ use crate::pool::Pool;
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use schema::tables::hospital;
+use std::collections::HashMap;
 
 impl crate::Store {
     /// The number of the hospital with this code, registering it when it is new.
     pub async fn register_hospital(&self, code: &str) -> Result<i32, Error> {
         register(&self.pool, code).await
+    }
+}
+
+impl crate::Store {
+    /// All hospitals, by their codes.
+    pub async fn hospitals(&self) -> Result<HashMap<String, i32>, Error> {
+        let client = self.pool.get().await?;
+        let statement = client.prepare_cached("SELECT code, id FROM hospital").await?;
+        let rows = client.query(&statement, &[]).await?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
     }
 }
 

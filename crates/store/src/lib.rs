@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod agents;
 pub mod bulk;
 pub mod clock;
 mod concepts;
@@ -38,6 +39,7 @@ pub struct Store {
     clock: Arc<clock::Clock>,
     dictionaries: Arc<dictionary::Dictionaries>,
     concepts: Arc<concepts::Concepts>,
+    agents: agents::Agents,
     trail: trail::Trail,
 }
 
@@ -56,14 +58,15 @@ impl Store {
         migrate::check(&pool).await?;
         let dictionaries = Arc::new(dictionary::Dictionaries::load(&pool).await?);
         let clock = Arc::new(clock::Clock::new());
-        let trail = trail::Trail::start(settings)?;
+        let agents = agents::Agents::default();
+        let trail = trail::Trail::start(settings, &agents)?;
         let readers = reader::Readers::new(pool::Pool::sized(settings, reader_connections())?);
         let walks = pool::Pool::sized(
             &pool::Settings { statement_timeout: settings.walk_timeout, ..settings.clone() },
             (settings.connections_max / 4).max(1),
         )?;
         let concepts = Arc::default();
-        Ok(Store { pool, readers, walks, clock, dictionaries, concepts, trail })
+        Ok(Store { pool, readers, walks, clock, dictionaries, concepts, agents, trail })
     }
 
     pub fn trail(&self) -> &trail::Trail {

@@ -2,11 +2,14 @@
 
 use crate::Store;
 use crate::error::Error;
+use crate::find::{binds, prepared};
 use crate::row::{COLUMNS, Version};
 use crate::trail::Sealed;
 use access::{Grant, Restriction};
 use deadpool_postgres::Object;
-use schema::resource::Table;
+use schema::resource::{Table, by_code};
+use search::render::history::{current, past};
+use search::sql::Sql;
 
 /// What stands at an id.
 #[derive(Clone, Debug)]
@@ -57,6 +60,7 @@ impl Store {
     ) -> Result<Found, Error> {
         match grant.restriction() {
             Restriction::Everything => {}
+            Restriction::Bounded(_) => return self.read_open_on(client, grant, table, id).await,
         }
         let text = format!("SELECT {COLUMNS} FROM {} WHERE id = $1", table.name);
         let statement = client.prepare_cached(&text).await?;
@@ -84,6 +88,9 @@ impl Store {
     ) -> Result<Found, Error> {
         match grant.restriction() {
             Restriction::Everything => {}
+            Restriction::Bounded(_) => {
+                return self.vread_open_on(client, grant, table, id, version).await;
+            }
         }
         let text = format!(
             "SELECT {COLUMNS} FROM {} WHERE id = $1 AND version = $2 UNION ALL \
@@ -93,7 +100,89 @@ impl Store {
         let statement = client.prepare_cached(&text).await?;
         let row = client.query_opt(&statement, &[&id, &version, &table.code]).await?;
         let Some(row) = row else { return Ok(Found::Nothing) };
-        let version = self.version(table, &row)?;
-        Ok(if version.json.is_some() { Found::Current(version) } else { Found::Deleted(version) })
+        Ok(stands(self.version(table, &row)?))
     }
+
+    /// What a grant opens of it. What cannot be seen is as if it had never been.
+    async fn read_open_on(
+        &self,
+        client: &Object,
+        grant: &Grant,
+        table: &'static Table,
+        id: &str,
+    ) -> Result<Found, Error> {
+        if let Some(version) = self.one_on(client, table, &current(grant, table, id)).await? {
+            return Ok(Found::Current(version));
+        }
+        let deletion = self.one_on(client, table, &past(grant, table, id, None)).await?;
+        Ok(deletion.map_or(Found::Nothing, Found::Deleted))
+    }
+
+    /// What is open of a version, if what stands there today is open too.
+    async fn vread_open_on(
+        &self,
+        client: &Object,
+        grant: &Grant,
+        table: &'static Table,
+        id: &str,
+        version: i32,
+    ) -> Result<Found, Error> {
+        match self.read_open_on(client, grant, table, id).await? {
+            Found::Nothing => Ok(Found::Nothing),
+            found if found.version().is_some_and(|newest| newest.version == version) => Ok(found),
+            Found::Current(_) | Found::Deleted(_) => {
+                let past = past(grant, table, id, Some(version));
+                Ok(self.one_on(client, table, &past).await?.map_or(Found::Nothing, stands))
+            }
+        }
+    }
+
+    /// Whether anything of a resource is open.
+    pub(crate) async fn is_open_on(
+        &self,
+        client: &Object,
+        grant: &Grant,
+        table: &'static Table,
+        id: &str,
+    ) -> Result<bool, Error> {
+        match grant.restriction() {
+            Restriction::Everything => Ok(true),
+            Restriction::Bounded(_) => {
+                let found = self.read_open_on(client, grant, table, id).await?;
+                Ok(found.version().is_some())
+            }
+        }
+    }
+
+    async fn one_on(
+        &self,
+        client: &Object,
+        table: &'static Table,
+        sql: &Sql,
+    ) -> Result<Option<Version>, Error> {
+        let statement = prepared(client, &sql.text()).await?;
+        let row = client.query_opt(&statement, &binds(sql)).await?;
+        row.map(|row| self.version(table, &row)).transpose()
+    }
+
+    pub(crate) async fn versions_on(
+        &self,
+        client: &Object,
+        sql: &Sql,
+    ) -> Result<Vec<Version>, Error> {
+        let statement = prepared(client, &sql.text()).await?;
+        let rows = client.query(&statement, &binds(sql)).await?;
+        let versions = rows.iter().map(|row| {
+            let code = i16::try_from(row.try_get::<_, i32>("kind")?).ok();
+            let table = code.and_then(by_code);
+            let table =
+                table.ok_or_else(|| Error::Corrupt("a version of no known type".to_owned()))?;
+            self.version(table, row)
+        });
+        versions.collect()
+    }
+}
+
+fn stands(version: Version) -> Found {
+    if version.json.is_some() { Found::Current(version) } else { Found::Deleted(version) }
 }

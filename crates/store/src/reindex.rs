@@ -85,7 +85,7 @@ impl Store {
         before: &Progress,
         limit: i64,
         epoch: i64,
-        entries: impl Fn(&[u8]) -> Result<Entries, String>,
+        entries: impl Fn(&[u8], i32) -> Result<Entries, String>,
     ) -> Result<Progress, Error> {
         let mut client = self.pool.get().await?;
         let transaction = client.transaction().await?;
@@ -100,14 +100,14 @@ impl Store {
         let lock = "SELECT pg_advisory_xact_lock(key) FROM unnest($1::int8[]) AS key";
         transaction.execute(lock, &[&keys]).await?;
         let select = format!(
-            "SELECT id, shard, key, dictionary, body FROM {} WHERE id = ANY($1) ORDER BY id",
+            "SELECT id, shard, key, dictionary, body, hospital FROM {} WHERE id = ANY($1) ORDER BY id",
             table.name
         );
         let mut resources = Vec::with_capacity(ids.len());
         for row in transaction.query(&select, &[&ids]).await? {
             let json = self.dictionaries.decompress(row.try_get(3)?, row.try_get(4)?)?;
             let id: String = row.try_get(0)?;
-            let entries = entries(&json)
+            let entries = entries(&json, row.try_get(5)?)
                 .map_err(|reason| Error::Corrupt(format!("{}/{id}: {reason}", table.resource)))?;
             let (shard, key) = (row.try_get(1)?, row.try_get(2)?);
             resources.push(Reindexed { id, shard, key, entries });

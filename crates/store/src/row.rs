@@ -52,6 +52,8 @@ pub struct Version {
     pub version_key: i64,
     pub hospital: i32,
     pub patient: Option<i64>,
+    /// How sensitive it is, as bits.
+    pub labels: i64,
     pub shard: i32,
     pub method: Method,
     /// The JSON text; `None` is a deletion.
@@ -60,12 +62,12 @@ pub struct Version {
 
 /// The columns `Version` is read from, in this order, in every statement of this crate that returns versions.
 pub(crate) const COLUMNS: &str =
-    "id, version, version_key, hospital, patient, shard, method, dictionary, body";
+    "id, version, version_key, hospital, patient, labels, shard, method, dictionary, body";
 
 impl Store {
     pub(crate) fn version(&self, table: &'static Table, row: &Row) -> Result<Version, Error> {
-        let dictionary: i16 = row.try_get(7)?;
-        let body: Option<&[u8]> = row.try_get(8)?;
+        let dictionary: i16 = row.try_get(8)?;
+        let body: Option<&[u8]> = row.try_get(9)?;
         let json = match body {
             Some(body) => Some(self.dictionaries.decompress(dictionary, body)?),
             None => None,
@@ -77,8 +79,9 @@ impl Store {
             version_key: row.try_get(2)?,
             hospital: row.try_get(3)?,
             patient: row.try_get(4)?,
-            shard: row.try_get(5)?,
-            method: Method::from_code(row.try_get(6)?),
+            labels: row.try_get(5)?,
+            shard: row.try_get(6)?,
+            method: Method::from_code(row.try_get(7)?),
             json,
         })
     }

@@ -3,10 +3,12 @@
 //! Readers hand their records to a queue; a few connections take whatever waits and write it with one INSERT, so that many
 //! requests share one commit. `Receipt` proves that a record is durable; `Sealed` keeps an answer until there is one.
 
+use crate::agents::Agents;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::pool::{Pool, Settings};
 use crate::write::stage::{Statement, column};
+use access::Agent;
 use audit::record::{Record, Row};
 use std::sync::Arc;
 use std::time::Instant;
@@ -83,7 +85,7 @@ const QUEUE_MAX: usize = 16_384;
 const GROUP_ROWS_MAX: usize = 2_000;
 
 struct Waiting {
-    rows: Vec<Row>,
+    record: Record,
     done: oneshot::Sender<Result<(), String>>,
 }
 
@@ -93,14 +95,15 @@ pub struct Trail {
 }
 
 impl Trail {
-    pub(crate) fn start(settings: &Settings) -> Result<Trail, Error> {
+    pub(crate) fn start(settings: &Settings, agents: &Agents) -> Result<Trail, Error> {
         let connections = settings.audit_connections.max(1);
         let pool = Pool::sized(settings, connections)?;
         let clock = Arc::new(Clock::new());
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..connections {
-            tokio::spawn(write_groups(pool.clone(), Arc::clone(&clock), Arc::clone(&waiting)));
+            let (pool, clock) = (pool.clone(), Arc::clone(&clock));
+            tokio::spawn(write_groups(pool, clock, agents.clone(), Arc::clone(&waiting)));
         }
         Ok(Trail { queue })
     }
@@ -109,7 +112,7 @@ impl Trail {
     #[tracing::instrument(level = "debug", name = "record", skip_all)]
     pub async fn record(&self, record: Record) -> Result<Receipt, Error> {
         let (done, outcome) = oneshot::channel();
-        let waiting = Waiting { rows: record.rows(), done };
+        let waiting = Waiting { record, done };
         self.queue.try_send(waiting).map_err(|_| Error::Busy)?;
         match outcome.await {
             Ok(Ok(())) => Ok(Receipt(())),
@@ -120,32 +123,39 @@ impl Trail {
 }
 
 /// One connection's work: whoever is idle takes all that waits.
-async fn write_groups(pool: Pool, clock: Arc<Clock>, waiting: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
+async fn write_groups(
+    pool: Pool,
+    clock: Arc<Clock>,
+    agents: Agents,
+    waiting: Arc<Mutex<mpsc::Receiver<Waiting>>>,
+) {
     loop {
         let mut group = Vec::new();
-        let mut rows = Vec::new();
+        let mut records = Vec::new();
         {
             let mut queue = waiting.lock().await;
             let Some(first) = queue.recv().await else { return };
             let mut next = Some(first);
-            while let Some(mut one) = next {
-                rows.append(&mut one.rows);
+            let mut rows = 0;
+            while let Some(one) = next {
+                rows += one.record.patients.len().max(1);
+                records.push(one.record);
                 group.push(one.done);
-                next = if rows.len() < GROUP_ROWS_MAX { queue.try_recv().ok() } else { None };
+                next = if rows < GROUP_ROWS_MAX { queue.try_recv().ok() } else { None };
             }
         }
         let began = Instant::now();
-        let outcome = match write(&pool, &clock, &rows).await {
+        let outcome = match write(&pool, &clock, &agents, &records).await {
             // A connection that died while idle tells so only now.
-            Err(Error::Unavailable(_)) => write(&pool, &clock, &rows).await,
+            Err(Error::Unavailable(_)) => write(&pool, &clock, &agents, &records).await,
             other => other,
         };
         metrics::histogram!("bund_audit_flush_seconds").record(began.elapsed());
         metrics::histogram!("bund_audit_group_records")
-            .record(f64::from(u32::try_from(rows.len()).unwrap_or(u32::MAX)));
+            .record(f64::from(u32::try_from(records.len()).unwrap_or(u32::MAX)));
         if let Err(error) = &outcome {
             metrics::counter!("bund_audit_failures_total").increment(1);
-            tracing::error!(%error, records = rows.len(), "audit records could not be written");
+            tracing::error!(%error, records = records.len(), "audit records could not be written");
         }
         for done in group {
             let answer = outcome.as_ref().map_or_else(|error| Err(error.to_string()), |()| Ok(()));
@@ -155,21 +165,38 @@ async fn write_groups(pool: Pool, clock: Arc<Clock>, waiting: Arc<Mutex<mpsc::Re
     }
 }
 
-async fn write(pool: &Pool, clock: &Clock, rows: &[Row]) -> Result<(), Error> {
+async fn write(
+    pool: &Pool,
+    clock: &Clock,
+    agents: &Agents,
+    records: &[Record],
+) -> Result<(), Error> {
     let client = pool.get().await?;
-    let insert = audit_rows(clock, rows.to_vec());
+    if let Some((insert, keys)) = agents.statement(records.iter().filter_map(known)) {
+        let statement = client.prepare_cached(&insert.text).await?;
+        client.execute(&statement, &insert.parameters()).await?;
+        agents.learn(keys);
+    }
+    let insert = audit_rows(clock, records);
     let statement = client.prepare_cached(&insert.text).await?;
     client.execute(&statement, &insert.parameters()).await?;
     Ok(())
 }
 
+/// The agent of a record, if it showed who it is.
+pub(crate) fn known(record: &Record) -> Option<&Arc<Agent>> {
+    record.is_known().then_some(&record.agent)
+}
+
 /// The rows as one array a column.
-pub(crate) fn audit_rows(clock: &Clock, rows: Vec<Row>) -> Statement {
+pub(crate) fn audit_rows(clock: &Clock, records: &[Record]) -> Statement {
+    let rows: Vec<Row> = records.iter().flat_map(Record::rows).collect();
     let ids: Vec<i64> = rows.iter().map(|_| clock.next(0)).collect();
     Statement::new(
         "INSERT INTO audit_record (id, shard, request, interaction, status, hospital, resource_type, \
-         resource_id, version, patient, query) SELECT * FROM unnest($1::int8[], $2::int4[], $3::uuid[], \
-         $4::int2[], $5::int2[], $6::int4[], $7::int2[], $8::text[], $9::int4[], $10::int8[], $11::text[])",
+         resource_id, version, patient, query, agent, token, purposes) SELECT * FROM unnest($1::int8[], $2::int4[], $3::uuid[], \
+         $4::int2[], $5::int2[], $6::int4[], $7::int2[], $8::text[], $9::int4[], $10::int8[], $11::text[], \
+         $12::int8[], $13::text[], $14::int4[])",
     )
     .bind(ids)
     .bind(column(&rows, |row| row.shard))
@@ -182,4 +209,7 @@ pub(crate) fn audit_rows(clock: &Clock, rows: Vec<Row>) -> Statement {
     .bind(column(&rows, |row| row.version))
     .bind(column(&rows, |row| row.patient))
     .bind(column(&rows, |row| row.query.clone()))
+    .bind(column(&rows, |row| row.agent))
+    .bind(column(&rows, |row| row.token.clone()))
+    .bind(column(&rows, |row| row.purposes))
 }

@@ -14,8 +14,8 @@ use crate::find::Matches;
 use crate::history::{Scope, Wanted};
 use crate::read::Found;
 use crate::row::{COLUMNS, Version};
-use crate::trail::{Receipt, Sealed, audit_rows};
-use access::Grant;
+use crate::trail::{Receipt, Sealed, audit_rows, known};
+use access::{Grant, HospitalId, Restriction};
 use audit::record::Record;
 use deadpool_postgres::Object;
 use futures_util::FutureExt;
@@ -105,7 +105,7 @@ impl Transaction {
     /// What stands at each id now: current version or deletion. Ids that were never used are absent.
     pub async fn current(
         &mut self,
-        _grant: &Grant,
+        grant: &Grant,
         wanted: &[(&'static Table, String)],
     ) -> Result<HashMap<(&'static str, String), Found>, Error> {
         self.begin().await?;
@@ -115,6 +115,7 @@ impl Transaction {
         }
         let client = self.client()?;
         let mut found = HashMap::new();
+        let is_bounded = matches!(grant.restriction(), Restriction::Bounded(_));
         for (table, ids) in by_table.into_values() {
             let text = format!(
                 "SELECT {COLUMNS} FROM {} WHERE id = ANY($1) UNION ALL \
@@ -125,6 +126,15 @@ impl Transaction {
             let statement = client.prepare_cached(&text).await?;
             for row in client.query(&statement, &[&ids, &table.code]).await? {
                 let version = self.store.version(table, &row)?;
+                // What another hospital keeps and this caller may not see is as if it were not there.
+                let is_own = grant.may_change(HospitalId(version.hospital));
+                let reading = grant.for_reading();
+                if is_bounded
+                    && !is_own
+                    && !self.store.is_open_on(client, &reading, table, &version.id).await?
+                {
+                    continue;
+                }
                 let key = (table.resource, version.id.clone());
                 let state = if version.json.is_some() {
                     Found::Current(version)
@@ -221,14 +231,20 @@ impl Transaction {
         let frame = Frame { begin: !self.begun, commit: true };
         self.begun = true;
         let mut statements = self.statements(staged)?;
-        let rows = records.iter().flat_map(Record::rows).collect();
-        statements.push(audit_rows(&self.store.clock, rows));
+        let agents = self.store.agents.statement(records.iter().filter_map(known));
+        let mut learnt = Vec::new();
+        if let Some((statement, keys)) = agents {
+            statements.push(statement);
+            learnt = keys;
+        }
+        statements.push(audit_rows(&self.store.clock, records));
         let (span, began) = (tracing::debug_span!("commit"), Instant::now());
         send(self.client()?, frame, &statements).instrument(span).await?;
         metrics::histogram!("bund_statement_seconds", "statement" => "commit")
             .record(began.elapsed());
         self.begun = false;
         self.store.concepts.learn(std::mem::take(&mut self.fresh));
+        self.store.agents.learn(learnt);
         Ok(Receipt::committed())
     }
 

@@ -56,7 +56,7 @@ type Told = (u64, String);
 /// Of the searches that no index leads, the type and the names of their parameters – no values, which may be of patients – the
 /// most frequent first.
 fn shapes(app: &App, searches: &[Asked]) -> Result<Vec<(String, Told)>> {
-    let wish = Wish { interaction: Interaction::Search, resource: None };
+    let wish = Wish::new(Interaction::Search, None);
     let grant: Grant = decide(&app.local_caller(), &wish)?;
     let codes = Codes::new();
     let context = context(app, Unknown::Report, &codes);

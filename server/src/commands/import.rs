@@ -69,7 +69,7 @@ pub fn run(config: Option<&Path>, arguments: Arguments) -> Result<()> {
     block_on(async {
         let app = Arc::new(App::new(prepared.settings.clone()).await?);
         let caller = app.local_caller();
-        let grant = decide(&caller, &Wish { interaction: Interaction::Batch, resource: None })?;
+        let grant = decide(&caller, &Wish::new(Interaction::Batch, None))?;
         let began = Instant::now();
         let counts = Counts::default();
         let bytes = inputs.iter().map(Input::bytes).sum();
@@ -172,6 +172,8 @@ fn record(grant: &Grant) -> Record {
         interaction: Interaction::Batch,
         status: 200,
         hospital: grant.hospital(),
+        agent: Arc::clone(grant.agent()),
+        purposes: grant.purposes(),
         subject: None,
         patients: Vec::new(),
         query: None,

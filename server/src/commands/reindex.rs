@@ -33,7 +33,7 @@ pub fn run(config: Option<&Path>, arguments: Arguments) -> Result<()> {
     let prepared = prepare(config, &arguments.database)?;
     block_on(async {
         let app = App::new(prepared.settings.clone()).await?;
-        let wish = Wish { interaction: Interaction::Batch, resource: None };
+        let wish = Wish::new(Interaction::Batch, None);
         let grant = decide(&app.local_caller(), &wish)?;
         let Some(turn) = app.store.reindex_turn().await? else {
             bail!("another reindex is running on this database");

@@ -1,7 +1,7 @@
 //! What an address means: the URL table of `/fhir`, for HTTP requests and for bundle entries alike (http.html#summary).
 
 use super::failure::Failure;
-use access::Interaction;
+use access::{Interaction, Operation};
 use fhir::outcome::Code;
 use schema::resource::{self, Table};
 use search::query::compartment;
@@ -52,29 +52,24 @@ pub enum Target {
     Operation(Operation, Option<&'static Table>, Option<String>),
 }
 
-/// The operations of the specification that this server knows (operations.html).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// `$everything` of a patient or an encounter.
-    Everything,
-    /// `$lastn` of observations.
-    LastN,
-    /// `$reindex` of all types, or of one.
-    Reindex,
-}
-
-impl Operation {
-    fn parse(name: &str, table: Option<&Table>, has_id: bool) -> Result<Operation, Failure> {
-        match (name, table.map(|table| table.resource), has_id) {
-            ("$everything", Some("Patient" | "Encounter"), true) => Ok(Operation::Everything),
-            ("$lastn", Some("Observation"), false) => Ok(Operation::LastN),
-            ("$reindex", _, false) => Ok(Operation::Reindex),
-            _ => Err(no_operation(name)),
-        }
+fn operation(name: &str, table: Option<&Table>, has_id: bool) -> Result<Operation, Failure> {
+    match (name, table.map(|table| table.resource), has_id) {
+        ("$everything", Some("Patient" | "Encounter"), true) => Ok(Operation::Everything),
+        ("$lastn", Some("Observation"), false) => Ok(Operation::LastN),
+        ("$reindex", _, false) => Ok(Operation::Reindex),
+        _ => Err(no_operation(name)),
     }
 }
 
 impl Target {
+    /// The operation, where it is one.
+    pub fn operation(&self) -> Option<Operation> {
+        match self {
+            Target::Operation(operation, _, _) => Some(*operation),
+            _ => None,
+        }
+    }
+
     /// `path` is relative to the base and percent-decoded: `Patient/1/_history/2`.
     pub fn parse(path: &str) -> Result<Target, Failure> {
         let path = path.strip_suffix('/').unwrap_or(path);
@@ -85,14 +80,14 @@ impl Target {
             ["_history"] => Ok(Target::SystemHistory),
             ["_search"] => Ok(Target::SystemSearch),
             [name] if name.starts_with('$') => {
-                Ok(Target::Operation(Operation::parse(name, None, false)?, None, None))
+                Ok(Target::Operation(operation(name, None, false)?, None, None))
             }
             [kind] => Ok(Target::Type(table(kind)?)),
             [kind, "_search"] => Ok(Target::TypeSearch(table(kind)?)),
             [kind, "_history"] => Ok(Target::TypeHistory(table(kind)?)),
             [kind, name] if name.starts_with('$') => {
                 let table = Some(table(kind)?);
-                Ok(Target::Operation(Operation::parse(name, table, false)?, table, None))
+                Ok(Target::Operation(operation(name, table, false)?, table, None))
             }
             [kind, id] => Ok(Target::Instance(table(kind)?, identifier(id)?)),
             [kind, id, "_history"] => Ok(Target::InstanceHistory(table(kind)?, identifier(id)?)),
@@ -105,7 +100,7 @@ impl Target {
             }
             [kind, id, name] if name.starts_with('$') => {
                 let (table, id) = (Some(table(kind)?), identifier(id)?);
-                Ok(Target::Operation(Operation::parse(name, table, true)?, table, Some(id)))
+                Ok(Target::Operation(operation(name, table, true)?, table, Some(id)))
             }
             [kind, id, other] | [kind, id, other, "_search"] => {
                 let (table, id) = (table(kind)?, identifier(id)?);

@@ -18,10 +18,11 @@ use crate::http::failure::Failure;
 use crate::http::request::Request;
 use crate::indexing;
 use ::search::query::Query;
-use access::{Grant, Interaction};
+use access::{Denied, Grant, Interaction};
 use audit::record::{Record, Subject};
 use schema::resource::Table;
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Duration;
 use store::row::{Method, Version};
 use store::trail::Sealed;
@@ -38,6 +39,8 @@ pub struct Change {
     pub full_url: Option<String>,
     /// Its place in the bundle, for messages.
     pub entry: Option<usize>,
+    /// What permits it.
+    pub grant: Grant,
 }
 
 #[derive(Clone, Debug)]
@@ -209,12 +212,14 @@ async fn attempt(
             return Err(stop);
         }
     };
-    decided.staged.answer = work.keep.as_ref().map(|keep| KeptAnswer {
-        hospital: grant.hospital().0,
-        key: keep.key.clone(),
-        fingerprint: keep.fingerprint.clone(),
-        answer: kept(&finish(&decided.changed)),
-    });
+    if let Some(keep) = &work.keep {
+        decided.staged.answer = Some(KeptAnswer {
+            hospital: custodian(grant)?,
+            key: keep.key.clone(),
+            fingerprint: keep.fingerprint.clone(),
+            answer: kept(&finish(&decided.changed)),
+        });
+    }
     let mut records: Vec<Record> =
         decided.changed.iter().map(|changed| record(grant, work.request, changed)).collect();
     if work.reads.is_empty() {
@@ -269,7 +274,7 @@ async fn prepare(
     let mut names = references::Names::scan(app, work)?;
     let locked = resolve::lock(app, grant, work, &names, transaction).await?;
     if let Some(keep) = &work.keep
-        && let Some(known) = transaction.known_answer(grant.hospital().0, &keep.key).await?
+        && let Some(known) = transaction.known_answer(custodian(grant)?, &keep.key).await?
     {
         if known.fingerprint != keep.fingerprint {
             let text =
@@ -283,11 +288,17 @@ async fn prepare(
     for (index, (change, resolved)) in work.changes.iter().zip(resolved).enumerate() {
         let_others_run(index).await;
         for target in resolved.targets {
-            decide::decide(app, grant, work.request, change, target, &names, &mut decided)
+            decide::decide(app, work.request, change, target, &names, &mut decided)
                 .map_err(|failure| in_entry(failure, change.entry))?;
         }
     }
     Ok(Prepared::Decided(decided))
+}
+
+/// The hospital that keeps what is written.
+fn custodian(grant: &Grant) -> Result<i32, Failure> {
+    let hospital = grant.hospital().ok_or(Denied::NoHospital)?;
+    Ok(hospital.0)
 }
 
 pub(super) fn in_entry(failure: Failure, entry: Option<usize>) -> Failure {
@@ -303,6 +314,8 @@ fn record(grant: &Grant, request: &Request, changed: &Changed) -> Record {
         interaction: changed.interaction,
         status: changed.effect.status(),
         hospital: grant.hospital(),
+        agent: Arc::clone(grant.agent()),
+        purposes: grant.purposes(),
         subject: Some(Subject {
             table: changed.table,
             id: Some(changed.id.clone()),

@@ -43,6 +43,7 @@ pub fn change(app: &App, request: &mut Request) -> Result<Change, Failure> {
         if_none_match: None,
         full_url: None,
         entry: None,
+        grant: super::grant(request)?,
     })
 }
 

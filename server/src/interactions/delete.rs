@@ -24,5 +24,6 @@ pub fn change(app: &App, request: &Request) -> Result<Change, Failure> {
         if_none_match: None,
         full_url: None,
         entry: None,
+        grant: super::grant(request)?,
     })
 }

@@ -11,6 +11,7 @@ use ::search::sql::Sql;
 use access::{Grant, Interaction};
 use audit::record::{Record, Subject};
 use schema::resource::Table;
+use std::sync::Arc;
 use store::Store;
 use store::error::Error;
 use store::find::Matches;
@@ -150,6 +151,8 @@ pub fn record(grant: &Grant, request: &Request, status: u16, patients: Vec<i64>)
         interaction: request.interaction,
         status,
         hospital: grant.hospital(),
+        agent: Arc::clone(grant.agent()),
+        purposes: grant.purposes(),
         subject: request.target.table().map(|table| Subject { table, id, version }),
         patients,
         query: None,

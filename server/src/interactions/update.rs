@@ -42,6 +42,7 @@ pub fn change(app: &App, request: &mut Request) -> Result<Change, Failure> {
         if_none_match: request.headers.if_none_match.clone(),
         full_url: None,
         entry: None,
+        grant: super::grant(request)?,
     })
 }
 

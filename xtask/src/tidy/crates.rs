@@ -9,7 +9,7 @@ const LAYERS: [(&str, &[&str]); 9] = [
     ("schema", &[]),
     ("embedded", &[]),
     ("city", &[]),
-    ("access", &["fhir"]),
+    ("access", &["fhir", "schema"]),
     ("audit", &["fhir", "schema", "access"]),
     ("search", &["fhir", "schema", "access"]),
     ("store", &["fhir", "schema", "access", "audit", "search"]),

@@ -86,7 +86,7 @@ pub(crate) fn kind(value: &Value) -> Option<&'static str> {
     id.zip(kind).and_then(|(_, kind)| resource_kind(kind)).or_else(told)
 }
 
-fn target<'a>(text: &'a str, base_url: &str) -> Option<Target<'a>> {
+pub(crate) fn target<'a>(text: &'a str, base_url: &str) -> Option<Target<'a>> {
     let own = text.strip_prefix(base_url).and_then(|rest| rest.strip_prefix('/'));
     local(own.unwrap_or(text)).or_else(|| whole(without_version(text)))
 }

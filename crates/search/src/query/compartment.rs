@@ -7,7 +7,7 @@ use crate::registry::{self, Rule};
 use fhir::definitions::r4;
 
 /// That a resource of the type belongs to the compartment of this resource.
-pub(super) fn asked(resource: &'static str, compartment: &str, id: &str) -> Result<Asked, Error> {
+pub(crate) fn asked(resource: &'static str, compartment: &str, id: &str) -> Result<Asked, Error> {
     let kind = KINDS.into_iter().find(|kind| *kind == compartment);
     let kind = kind.filter(|_| reference::is_id(id)).ok_or(Error::UnknownType)?;
     let mut any = Vec::new();

@@ -79,7 +79,7 @@ mod tests {
             }],
         });
         let query = parse(search).unwrap();
-        let wish = Wish { interaction: Interaction::Search, resource: None };
+        let wish = Wish::new(Interaction::Search, None);
         let grant = decide(&Caller::local(HospitalId(1)), &wish).unwrap();
         let containers = query.containers().unwrap();
         let of = containers.iter().find(|query| query.resource == "MedicationRequest").unwrap();

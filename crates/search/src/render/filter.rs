@@ -1,7 +1,7 @@
 //! Conditions in a form that no index serves, so that they cannot take the lead.
 
-use super::At;
 use super::leaf::keys_of;
+use super::{At, wall};
 use crate::compare::Span;
 use crate::condition::{Code, Column, Condition, Text, Via};
 use crate::date::Range;
@@ -9,6 +9,7 @@ use crate::extract::wide;
 use crate::parameter::near;
 use crate::plan::{Lead, Plan};
 use crate::sql::{Bind, Sql};
+use access::Labels;
 
 pub(super) fn as_filters(conditions: &[Condition], at: At) -> Vec<Sql> {
     conditions.iter().map(|condition| as_filter(condition, at)).collect()
@@ -97,6 +98,8 @@ pub(super) fn as_filter(condition: &Condition, at: At) -> Sql {
         Condition::Missing(mask) => {
             Sql::text_of("(").append(at.column(".present & ")).bind(Bind::Int8(*mask)).then(") = 0")
         }
+        Condition::Unlabelled(labels) => wall::without(at, Labels::of_bits(*labels)),
+        Condition::Wall(wall) => wall::as_filter(wall, at, wall::Of::Resource),
         Condition::Refers { via, plan } => refers(*via, plan, at),
         Condition::Referred { via, plan } => referred(*via, plan, at),
     }

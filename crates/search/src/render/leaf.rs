@@ -369,7 +369,9 @@ fn leading(condition: &Condition, at: At) -> Vec<Sql> {
         | Condition::Date(_)
         | Condition::Quantity { .. }
         | Condition::ConceptWord { is_indexed: false, .. }
-        | Condition::Missing(_) => vec![as_filter(condition, at)],
+        | Condition::Missing(_)
+        | Condition::Unlabelled(_)
+        | Condition::Wall(_) => vec![as_filter(condition, at)],
     }
 }
 

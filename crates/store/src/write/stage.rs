@@ -6,6 +6,7 @@ use crate::row::Method;
 use schema::resource::Table;
 use search::extract::{Entries, RangeEntry, ReferenceEntry, StringEntry};
 use search::key::resource_key;
+use search::sharing::consent::Rule;
 use std::collections::BTreeMap;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -58,6 +59,8 @@ pub struct Deletion {
     pub version_key: i64,
     pub hospital: i32,
     pub patient: Option<i64>,
+    /// As they were: what is gone is as sensitive as it was.
+    pub labels: i64,
     pub entries: Entries,
 }
 
@@ -179,18 +182,18 @@ fn remove(table: &'static Table, deletions: &[&Deletion]) -> Statement {
 /// The arrays that both INSERT and UPDATE read from, as a table `u`; key arrays travel flat, with bounds a row.
 const SOURCE: &str = "unnest($1::text[], $2::int4[], $3::int8[], $4::int4[], $5::int8[], $6::int4[], $7::int8[], \
     $8::int8[], $9::int8[], $10::int8[], $11::int8[], $12::int8[], $13::int8[], $14::int8[], \
-    $15::int2[], $16::int2[], $17::bytea[], $18::int4[], $19::int4[], $20::int4[], $21::int4[]) \
+    $15::int2[], $16::int2[], $17::bytea[], $18::int4[], $19::int4[], $20::int4[], $21::int4[], $24::int8[]) \
     AS u (id, shard, version_key, version, key, hospital, patient, \
     code, code2, date_low, date_high, quantity, number, present, \
-    method, dictionary, body, tokens_low, tokens_high, filters_low, filters_high)";
+    method, dictionary, body, tokens_low, tokens_high, filters_low, filters_high, labels)";
 
 fn insert_text(table: &Table) -> String {
     format!(
         "INSERT INTO {} (id, shard, version_key, version, key, hospital, patient, code, code2, date_low, date_high, \
-         quantity, number, present, tokens, filters, method, dictionary, body) \
+         quantity, number, present, tokens, filters, method, dictionary, body, labels) \
          SELECT u.id, u.shard, u.version_key, u.version, u.key, u.hospital, u.patient, u.code, u.code2, u.date_low, \
          u.date_high, u.quantity, u.number, u.present, ($22::int8[])[u.tokens_low:u.tokens_high], \
-         ($23::int8[])[u.filters_low:u.filters_high], u.method, u.dictionary, u.body FROM {SOURCE}",
+         ($23::int8[])[u.filters_low:u.filters_high], u.method, u.dictionary, u.body, u.labels FROM {SOURCE}",
         table.name
     )
 }
@@ -203,7 +206,7 @@ fn update_text(table: &Table) -> String {
          quantity = u.quantity, number = u.number, present = u.present, \
          tokens = ($22::int8[])[u.tokens_low:u.tokens_high], \
          filters = ($23::int8[])[u.filters_low:u.filters_high], method = u.method, \
-         dictionary = u.dictionary, body = u.body FROM {SOURCE} WHERE t.id = u.id AND t.shard = u.shard",
+         dictionary = u.dictionary, body = u.body, labels = u.labels FROM {SOURCE} WHERE t.id = u.id AND t.shard = u.shard",
         table.name
     )
 }
@@ -246,7 +249,8 @@ fn rows(
         .bind(filters.low)
         .bind(filters.high)
         .bind(tokens.values)
-        .bind(filters.values))
+        .bind(filters.values)
+        .bind(column(puts, |put| put.entries.labels)))
 }
 
 /// New entries of a resource that stays as it is.
@@ -265,11 +269,12 @@ pub(crate) fn reindex(table: &'static Table, resources: &[Reindexed]) -> Vec<Sta
     let update = Statement::new(format!(
         "UPDATE {} t SET patient = u.patient, code = u.code, code2 = u.code2, date_low = u.date_low, \
          date_high = u.date_high, quantity = u.quantity, number = u.number, present = u.present, \
-         tokens = ($15::int8[])[u.tokens_low:u.tokens_high], filters = ($16::int8[])[u.filters_low:u.filters_high] \
+         tokens = ($15::int8[])[u.tokens_low:u.tokens_high], filters = ($16::int8[])[u.filters_low:u.filters_high], \
+         labels = t.labels | u.labels \
          FROM unnest($1::text[], $2::int4[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int8[], \
-         $9::int8[], $10::int8[], $11::int4[], $12::int4[], $13::int4[], $14::int4[]) \
+         $9::int8[], $10::int8[], $11::int4[], $12::int4[], $13::int4[], $14::int4[], $17::int8[]) \
          AS u (id, shard, patient, code, code2, date_low, date_high, quantity, number, present, \
-         tokens_low, tokens_high, filters_low, filters_high) WHERE t.id = u.id AND t.shard = u.shard",
+         tokens_low, tokens_high, filters_low, filters_high, labels) WHERE t.id = u.id AND t.shard = u.shard",
         table.name
     ))
     .bind(column(resources, |resource| resource.id.clone()))
@@ -287,12 +292,14 @@ pub(crate) fn reindex(table: &'static Table, resources: &[Reindexed]) -> Vec<Sta
     .bind(filters.low)
     .bind(filters.high)
     .bind(tokens.values)
-    .bind(filters.values);
+    .bind(filters.values)
+    .bind(column(resources, |resource| resource.entries.labels));
     let mut statements = vec![update];
     for text in [
         "DELETE FROM string_entry WHERE resource_key = ANY($1)",
         "DELETE FROM range_entry WHERE resource_key = ANY($1)",
         "DELETE FROM reference_entry WHERE resource_key = ANY($1)",
+        "DELETE FROM consent_rule WHERE consent_key = ANY($1)",
     ] {
         statements.push(Statement::new(text).bind(column(resources, |resource| resource.key)));
     }
@@ -302,6 +309,7 @@ pub(crate) fn reindex(table: &'static Table, resources: &[Reindexed]) -> Vec<Sta
         &all(resources, added, |entries| &entries.ranges),
         &all(resources, added, |entries| &entries.references),
     ));
+    statements.extend(rules(&all(resources, added, |entries| &entries.rules)));
     statements
 }
 
@@ -367,9 +375,9 @@ fn tombstones(deletions: &[&Deletion]) -> Option<Statement> {
         return None;
     }
     let statement = Statement::new(
-        "INSERT INTO history (resource_type, id, version, shard, version_key, hospital, patient, method, dictionary) \
+        "INSERT INTO history (resource_type, id, version, shard, version_key, hospital, patient, method, dictionary, labels) \
          SELECT * FROM unnest($1::int2[], $2::text[], $3::int4[], $4::int4[], $5::int8[], $6::int4[], $7::int8[], \
-         $8::int2[], $9::int2[])",
+         $8::int2[], $9::int2[], $10::int8[])",
     )
     .bind(column(deletions, |deletion| deletion.table.code))
     .bind(column(deletions, |deletion| deletion.id.clone()))
@@ -379,7 +387,8 @@ fn tombstones(deletions: &[&Deletion]) -> Option<Statement> {
     .bind(column(deletions, |deletion| deletion.hospital))
     .bind(column(deletions, |deletion| deletion.patient))
     .bind(column(deletions, |_| Method::Delete.code()))
-    .bind(column(deletions, |_| 0_i16));
+    .bind(column(deletions, |_| 0_i16))
+    .bind(column(deletions, |deletion| deletion.labels));
     Some(statement)
 }
 
@@ -448,7 +457,57 @@ fn entries(staged: &Staged) -> Vec<Statement> {
         &references.removed,
     ));
     statements.extend(insertions(&strings.added, &ranges.added, &references.added));
+    // A consent's rules are few, and are replaced as a whole.
+    let consents = changes(staged, |entries| &entries.rules);
+    let mut changed: Vec<i64> = consents.removed.iter().map(|entry| entry.resource_key).collect();
+    changed.extend(consents.added.iter().map(|entry| entry.resource_key));
+    changed.sort_unstable();
+    changed.dedup();
+    if !changed.is_empty() {
+        let text = "DELETE FROM consent_rule WHERE consent_key = ANY($1)";
+        let current = staged.puts.iter().filter(|put| changed.binary_search(&put.key).is_ok());
+        let current: Vec<Entry<'_, Rule>> = current
+            .flat_map(|put| {
+                let (shard, resource_key) = (put.shard, put.key);
+                put.entries.rules.iter().map(move |value| Entry { shard, resource_key, value })
+            })
+            .collect();
+        statements.push(Statement::new(text).bind(changed));
+        statements.extend(rules(&current));
+    }
     statements
+}
+
+fn rules(entries: &[Entry<'_, Rule>]) -> Option<Statement> {
+    let statement = owned(
+        "INSERT INTO consent_rule (shard, consent_key, patient, is_permit, specificity, hospital, purposes, labels, \
+         custodian, resource_key, data_from, data_until, valid_from, valid_until) \
+         SELECT * FROM unnest($1::int4[], $2::int8[], $3::int8[], $4::bool[], $5::int2[], $6::int4[], $7::int4[], \
+         $8::int8[], $9::int4[], $10::int8[], $11::int8[], $12::int8[], $13::int8[], $14::int8[])",
+        entries,
+    )?
+    .bind(column(entries, |entry| entry.value.patient))
+    .bind(column(entries, |entry| entry.value.is_permit))
+    .bind(column(entries, |entry| entry.value.specificity))
+    .bind(column(entries, |entry| entry.value.hospital))
+    .bind(column(entries, |entry| entry.value.purposes))
+    .bind(column(entries, |entry| entry.value.labels))
+    .bind(column(entries, |entry| entry.value.custodian))
+    .bind(column(entries, |entry| entry.value.resource_key))
+    .bind(column(entries, |entry| entry.value.data.map(|(from, _)| from)))
+    .bind(column(entries, |entry| entry.value.data.map(|(_, until)| until)))
+    .bind(column(entries, |entry| entry.value.valid.0))
+    .bind(column(entries, |entry| entry.value.valid.1));
+    Some(statement)
+}
+
+/// The rules of consents that are loaded for the first time.
+pub(crate) fn first_rules(puts: &[Put]) -> Option<Statement> {
+    let each = puts.iter().flat_map(|put| {
+        let (shard, resource_key) = (put.shard, put.key);
+        put.entries.rules.iter().map(move |value| Entry { shard, resource_key, value })
+    });
+    rules(&each.collect::<Vec<_>>())
 }
 
 fn insertions(

@@ -10,23 +10,25 @@ use crate::http::failure::Failure;
 use crate::http::request::Request;
 use crate::indexing;
 use crate::interactions::create::validate;
-use access::{Grant, HospitalId, Interaction};
-use fhir::outcome::Code;
+use ::search::wall::permits;
+use access::{Grant, HospitalId, Interaction, Restriction};
+use fhir::outcome::{Code, Issue};
 use serde_json::Value;
 use store::read::Found;
 use store::row::{Method, Version};
 
 pub(super) fn decide(
     app: &App,
-    grant: &Grant,
     request: &Request,
     change: &Change,
     target: Target,
     names: &Names,
     decided: &mut Decided,
 ) -> Result<(), Failure> {
+    let grant = &change.grant;
     let writing = Writing { app, grant, change, names };
-    match (&change.action, target.id, target.found) {
+    let found = writing.open(target.found)?;
+    match (&change.action, target.id, found) {
         (Action::Create { .. }, Id::Known(_), Found::Current(version)) => {
             let existing =
                 Changed::of(&version, Effect::Existing, Interaction::Create, change.entry);
@@ -46,6 +48,9 @@ pub(super) fn decide(
         (Action::Update { resource, .. }, Id::Known(id), found) => {
             let resource = with_id(resource, &id)?;
             writing.check(current(&found))?;
+            if current(&found).is_none() {
+                writing.check_id(&id, &found)?;
+            }
             if app.settings.service.require_if_match
                 && change.if_match.is_none()
                 && current(&found).is_some()
@@ -153,6 +158,46 @@ struct Writing<'a> {
 }
 
 impl Writing<'_> {
+    /// What stands there, as far as the scopes of the caller are about it; the rest is as if it were not there.
+    fn open(&self, found: Found) -> Result<Found, Failure> {
+        let Found::Current(version) = &found else { return Ok(found) };
+        let is_create = matches!(self.change.action, Action::Create { .. });
+        if is_create || matches!(self.grant.restriction(), Restriction::Everything) {
+            return Ok(found);
+        }
+        let tree = stored(version.json.as_deref().unwrap_or_default())?;
+        let is_open = permits(self.grant, &tree, &self.app.extractor);
+        Ok(if is_open { found } else { Found::Nothing })
+    }
+
+    /// A new id that a client chose begins with the prefix of its hospital: so nobody learns which ids others have.
+    fn check_id(&self, id: &str, found: &Found) -> Result<(), Failure> {
+        let Some(prefix) = self.grant.id_prefix() else { return Ok(()) };
+        let was_own = found
+            .version()
+            .is_some_and(|version| self.grant.may_change(HospitalId(version.hospital)));
+        if was_own || !prefix.is_empty() && id.starts_with(prefix) {
+            return Ok(());
+        }
+        let kind = self.change.table.resource;
+        let text = format!(
+            "{kind}/{id} is nothing that this caller may change; the ids of new resources begin with `{prefix}`, or are left to the server"
+        );
+        Err(Failure::new(404, Code::NotFound, text))
+    }
+
+    /// What is written has to be what the scopes are about.
+    fn check_scope(&self, resource: &Value) -> Result<(), Failure> {
+        match permits(self.grant, resource, &self.app.extractor) {
+            true => Ok(()),
+            false => Err(Failure::new(
+                403,
+                Code::Forbidden,
+                "the scopes of the token do not cover this resource as it would be",
+            )),
+        }
+    }
+
     /// If-Match, If-None-Match and the custodian.
     fn check(&self, current: Option<&Version>) -> Result<(), Failure> {
         let version = current.map(|version| version.version);
@@ -211,6 +256,13 @@ impl Writing<'_> {
             let unchanged = Changed::of(version, Effect::Unchanged, interaction, self.change.entry);
             decided.changed.push(unchanged);
             return Ok(());
+        }
+        self.check_scope(&resource)?;
+        if self.change.table.resource == "Consent" {
+            self.app.extractor.check_consent(&resource).map_err(|refusal| {
+                let issue = Issue::error(Code::BusinessRule, refusal.to_string());
+                Failure::of(422, vec![issue.at(refusal.path)])
+            })?;
         }
         if self.change.table.resource == indexing::DEFINITIONS {
             indexing::check(self.app, &id, &resource)?;

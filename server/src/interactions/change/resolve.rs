@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::http::answer::stored;
 use crate::http::failure::Failure;
 use crate::settings::ConditionalDelete;
-use access::Grant;
+use access::{Denied, Grant};
 use fhir::outcome::Code;
 use schema::resource::Table;
 use search::key::resource_key;
@@ -61,14 +61,14 @@ pub(super) async fn lock(
                 if let Place::Criteria(criteria) = place {
                     keys.extend(search::lock::keys(&criteria.query));
                 }
-                for id in identify(app, grant, change, transaction, &HashSet::new()).await? {
+                for id in identify(app, change, transaction, &HashSet::new()).await? {
                     keys.extend(id.known().map(|id| resource_key(table.resource, id)));
                 }
             }
         }
     }
     if let Some(keep) = &work.keep {
-        let name = format!("Idempotency-Key {}", grant.hospital().0);
+        let name = format!("Idempotency-Key {:?}", grant.hospital());
         keys.insert(resource_key(&name, &keep.key));
     }
     if !keys.is_empty() {
@@ -91,7 +91,7 @@ pub(super) async fn resolve(
     for is_delete in [true, false] {
         for (index, change) in work.changes.iter().enumerate() {
             if matches!(change.action, Action::Delete { .. }) == is_delete {
-                let ids = identify(app, grant, change, transaction, &places.deleted).await?;
+                let ids = identify(app, change, transaction, &places.deleted).await?;
                 if is_delete {
                     let known = ids.iter().filter_map(Id::known);
                     places.deleted.extend(known.map(|id| (change.table.resource, id.to_owned())));
@@ -184,7 +184,6 @@ impl Id {
 
 async fn identify(
     app: &App,
-    grant: &Grant,
     change: &Change,
     transaction: &mut Transaction,
     deleted: &HashSet<(&'static str, String)>,
@@ -203,6 +202,12 @@ async fn identify(
             }
         }
     };
+    let kind = change.table.resource;
+    if !change.grant.may_search(kind) {
+        let denied = Denied::Scope(format!("one with {kind}.s, as criteria search,"));
+        return Err(in_entry(Failure::from(denied), change.entry).into());
+    }
+    let grant = &change.grant;
     let matches = matches(app, grant, change.table, criteria, limit, transaction, deleted).await?;
     let several = || Failure::several(&criteria.text, change.table.resource);
     let ids: Vec<Id> = matches.into_iter().map(|version| Id::Known(version.id)).collect();
@@ -243,7 +248,7 @@ pub(super) async fn matches(
     deleted: &HashSet<(&'static str, String)>,
 ) -> Result<Vec<Version>, Stop> {
     let gone = u32::try_from(deleted.len()).unwrap_or(u32::MAX);
-    let plan = plan::plan(&criteria.query, grant).map_err(Failure::from)?;
+    let plan = plan::plan(&criteria.query, &grant.for_criteria()).map_err(Failure::from)?;
     let window = Window::all(limit.saturating_add(gone));
     let sql = render::page(&plan, &window);
     let found = transaction.matches(table, &sql).await?;

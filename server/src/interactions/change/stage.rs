@@ -1,5 +1,6 @@
 //! From a decision to the rows that the store writes.
 
+use super::custodian;
 use crate::app::App;
 use crate::http::answer::stored;
 use crate::http::etag::instant;
@@ -54,11 +55,15 @@ pub(super) fn put(
     let version_key =
         app.store.clock().next(before.version.map_or(0, |version| version.version_key));
     stamp(&mut resource, &id, version, version_key);
-    let entries = entries(app, &resource)?;
+    let custodian = custodian(grant)?;
+    let before_labels = before.version.map_or(0, |version| version.labels);
+    let mut entries = entries(app, &resource, custodian)?;
+    // What was sensitive stays so, whatever a client leaves out.
+    entries.labels |= before_labels;
     let previous = match (before.current(), before.tree(), before.version) {
         (Some(version), Some(tree), _) => Previous::Version {
             version: version.version,
-            entries: Box::new(entries_of_stored(app, tree)?),
+            entries: Box::new(entries_of_stored(app, tree, version.hospital)?),
         },
         (_, _, Some(_)) => Previous::Deletion,
         (_, _, None) => Previous::Nothing,
@@ -77,7 +82,7 @@ pub(super) fn put(
         shard,
         version,
         version_key,
-        hospital: grant.hospital().0,
+        hospital: custodian,
         entries,
         method,
         json: fhir::json::write(&resource),
@@ -94,20 +99,21 @@ pub(super) fn deletion(app: &App, grant: &Grant, version: &Version) -> Result<De
         key: resource_key(version.table.resource, &version.id),
         version: version.version.saturating_add(1),
         version_key: app.store.clock().next(version.version_key),
-        hospital: grant.hospital().0,
+        hospital: custodian(grant)?,
         patient: version.patient,
-        entries: entries_of_stored(app, &tree)?,
+        labels: version.labels,
+        entries: entries_of_stored(app, &tree, version.hospital)?,
     })
 }
 
-fn entries(app: &App, resource: &Value) -> Result<Entries, Failure> {
+fn entries(app: &App, resource: &Value, hospital: i32) -> Result<Entries, Failure> {
     app.extractor
-        .entries(resource)
+        .stored(resource, hospital)
         .map_err(|error| Failure::new(422, Code::TooLong, error.to_string()))
 }
 
-fn entries_of_stored(app: &App, resource: &Value) -> Result<Entries, Failure> {
-    app.extractor.entries(resource).map_err(|error| {
+fn entries_of_stored(app: &App, resource: &Value, hospital: i32) -> Result<Entries, Failure> {
+    app.extractor.stored(resource, hospital).map_err(|error| {
         tracing::error!(%error, "the entries of a stored resource cannot be extracted");
         Failure::new(
             500,

@@ -125,8 +125,8 @@ fn tag(app: &App, grant: &Grant, path: &str, search: &str, content: &[u8]) -> Hm
     // A key of any length is taken.
     let mut tag = Hmac::<Sha256>::new_from_slice(&app.secret)
         .unwrap_or_else(|_| Hmac::<Sha256>::new(&Default::default()));
-    let hospital = grant.hospital().0.to_string();
-    for part in [hospital.as_bytes(), path.as_bytes(), search.as_bytes(), content] {
+    let caller = format!("{:?} {}", grant.hospital(), grant.agent().key());
+    for part in [caller.as_bytes(), path.as_bytes(), search.as_bytes(), content] {
         tag.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
         tag.update(part);
     }

@@ -131,7 +131,7 @@ async fn find(
     query: &Query,
     limit: usize,
 ) -> Result<Sealed<Vec<Version>>, Failure> {
-    let plan = plan::plan(query, grant)?;
+    let plan = plan::plan(query, &grant.for_reading())?;
     let window = Window::all(u32::try_from(limit).unwrap_or(u32::MAX));
     let found = reader.find(plan.table(), &render::page(&plan, &window)).await?;
     Ok(found.map(|found| found.matches.into_iter().map(|found| found.version).collect()))
