@@ -3,6 +3,7 @@
 pub mod app;
 pub mod commands;
 pub mod http;
+pub mod identity;
 pub mod indexing;
 pub mod interactions;
 pub mod operations;

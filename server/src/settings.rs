@@ -1,11 +1,13 @@
 //! Settings: a TOML file, and `BUND_*` variables that win over it; read once, checked once (docs/settings.md).
 
 mod database;
+mod identity;
 mod limits;
 mod service;
 mod source;
 mod telemetry;
 
+pub use identity::Identity;
 pub use limits::Limits;
 pub use service::{ConditionalDelete, LogFormat, Service};
 pub use source::{Error, NAMES, Name, Source};
@@ -19,6 +21,7 @@ pub struct Settings {
     pub database: pool::Settings,
     pub service: Service,
     pub limits: Limits,
+    pub identity: Identity,
     pub telemetry: Telemetry,
 }
 
@@ -29,6 +32,7 @@ impl Settings {
             database: database::read(source, database_url)?,
             service: service::read(source)?,
             limits: limits::read(source)?,
+            identity: identity::read(source)?,
             telemetry: telemetry::read(source)?,
         })
     }
