@@ -31,8 +31,11 @@ macro_rules! folder {
 }
 
 /// In the order they are applied.
-pub static FOLDERS: [Folder; 2] =
-    [folder!("2026-11-24-000000_foundation"), folder!("2026-11-24-000100_access")];
+pub static FOLDERS: [Folder; 3] = [
+    folder!("2026-11-24-000000_foundation"),
+    folder!("2026-11-24-000100_access"),
+    folder!("2026-11-24-100000_issuers"),
+];
 
 impl Folder {
     /// What Diesel records as applied: the digits of the folder's date.

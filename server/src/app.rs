@@ -1,5 +1,7 @@
 //! The parts of the running program and how they are wired; the same for `bund serve` and for the tests.
 
+use crate::caller::Callers;
+use crate::identity::Identity;
 use crate::settings::Settings;
 use access::{Caller, HospitalId};
 use search::extract::Extractor;
@@ -20,6 +22,7 @@ pub struct App {
     pub started_micros: i64,
     /// When a SearchParameter was stored, or a reindex asked for.
     pub parameters_changed: Notify,
+    pub callers: Callers,
     hospital: HospitalId,
     draining: Arc<AtomicBool>,
 }
@@ -37,12 +40,23 @@ impl App {
             extractor,
             started_micros: now_micros(),
             parameters_changed: Notify::new(),
+            callers: Callers::Anyone(hospital),
             hospital,
             draining: Arc::new(AtomicBool::new(false)),
         };
         app.extractor.set_hospitals(app.store.hospitals().await?);
         app.read_parameters().await?;
         Ok(app)
+    }
+
+    /// From now on only who shows a token is answered. The registry is followed as long as the server runs.
+    pub async fn demand_tokens(&mut self) -> anyhow::Result<()> {
+        let registry = self.store.registry().await?;
+        let base = &self.settings.service.base_url;
+        let identity = Identity::new(&self.settings.identity, base, registry)?;
+        tokio::spawn(identity.clone().follow(self.store.clone()));
+        self.callers = Callers::Known(identity);
+        Ok(())
     }
 
     /// Whoever calls a server that runs with `--insecure-no-auth`.

@@ -1,8 +1,11 @@
 //! The commands of `bund`, a file each, and what they share.
 
 pub mod analyze;
+pub mod client;
 pub mod generate;
+pub mod hospital;
 pub mod import;
+pub mod issuer;
 pub mod migrate;
 pub mod reindex;
 pub mod serve;
@@ -59,4 +62,25 @@ pub fn say(text: &str) {
 
 pub fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Rows under each other, the first one a heading; the last column is as long as it is.
+pub fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let cell = |row: &Vec<String>, column: usize| row.get(column).cloned().unwrap_or_default();
+    let width =
+        |column| rows.iter().map(|row| cell(row, column).chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = widths.iter().enumerate();
+        let padded: Vec<String> =
+            cells.map(|(column, width)| format!("{:width$}", cell(row, column))).collect();
+        padded.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// As commands say whether something is in force.
+fn state(is_enabled: bool) -> String {
+    if is_enabled { "enabled" } else { "disabled" }.to_owned()
 }

@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 pub mod app;
+pub mod caller;
 pub mod commands;
 pub mod http;
+pub mod identity;
 pub mod indexing;
 pub mod interactions;
 pub mod operations;

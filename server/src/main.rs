@@ -2,7 +2,9 @@
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use server::commands::{analyze, generate, import, migrate, reindex, serve, settings};
+use server::commands::{
+    analyze, client, generate, hospital, import, issuer, migrate, reindex, serve, settings,
+};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -35,6 +37,12 @@ enum Command {
     Reindex(reindex::Arguments),
     /// Say what would help the database: settings, statistics, searches that no index leads.
     Analyze(analyze::Arguments),
+    /// Register hospitals.
+    Hospital(hospital::Arguments),
+    /// Register who signs the tokens that this server takes.
+    Issuer(issuer::Arguments),
+    /// Register the clients of an issuer.
+    Client(client::Arguments),
     /// Print the names of all settings with their defaults.
     Settings,
 }
@@ -60,6 +68,9 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Import(arguments) => import::run(config, arguments),
         Command::Reindex(arguments) => reindex::run(config, arguments),
         Command::Analyze(arguments) => analyze::run(config, arguments),
+        Command::Hospital(arguments) => hospital::run(config, arguments),
+        Command::Issuer(arguments) => issuer::run(config, arguments),
+        Command::Client(arguments) => client::run(config, arguments),
         Command::Settings => settings::run(),
     }
 }

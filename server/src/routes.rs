@@ -8,6 +8,7 @@
 //! | `/metrics` | figures for Prometheus |
 
 use crate::app::App;
+use crate::caller::caller;
 use crate::http::answer::failure_response;
 use crate::http::body::{self, SMALL_BYTES_MAX};
 use crate::http::etag::{Condition, parse_http_date};
@@ -224,6 +225,7 @@ async fn read(
         return Ok(Incoming::Options(target.allow()));
     }
     let interaction = target.interaction(method)?;
+    let caller = caller(app, http, interaction != Interaction::Capabilities).await?;
     let headers = headers(http)?;
     let bytes = receive(app, payload).await?;
     let is_search = matches!(interaction, Interaction::Search | Interaction::SearchSystem);
@@ -237,7 +239,6 @@ async fn read(
         let format = body_format(header(http, "content-type")?)?;
         Some(parse(app, format, bytes).await?)
     };
-    let caller = app.local_caller();
     let request =
         Request { id, caller, method, target, interaction, query, headers, body, presentation };
     Ok(Incoming::Request(Box::new(request)))

@@ -1,13 +1,17 @@
 //! Settings: a TOML file, and `BUND_*` variables that win over it; read once, checked once (docs/settings.md).
 
 mod database;
+mod identity;
 mod limits;
 mod service;
+mod sharing;
 mod source;
 mod telemetry;
 
+pub use identity::Identity;
 pub use limits::Limits;
 pub use service::{ConditionalDelete, LogFormat, Service};
+pub use sharing::Sharing;
 pub use source::{Error, NAMES, Name, Source};
 pub use telemetry::Telemetry;
 
@@ -19,6 +23,8 @@ pub struct Settings {
     pub database: pool::Settings,
     pub service: Service,
     pub limits: Limits,
+    pub identity: Identity,
+    pub sharing: Sharing,
     pub telemetry: Telemetry,
 }
 
@@ -29,6 +35,8 @@ impl Settings {
             database: database::read(source, database_url)?,
             service: service::read(source)?,
             limits: limits::read(source)?,
+            identity: identity::read(source)?,
+            sharing: sharing::read(source)?,
             telemetry: telemetry::read(source)?,
         })
     }

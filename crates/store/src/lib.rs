@@ -16,6 +16,7 @@ pub mod parameters;
 pub mod pool;
 pub mod read;
 mod reader;
+pub mod registry;
 pub mod reindex;
 pub mod row;
 mod secret;

@@ -33,17 +33,15 @@ pub fn run(config: Option<&Path>, arguments: Arguments) -> Result<()> {
         service.listen = address;
     }
     let address = prepared.settings.service.listen;
-    if !arguments.insecure_no_auth {
-        bail!(
-            "token verification is not part of this version: `bund serve` needs --insecure-no-auth, on a loopback address"
-        );
-    }
-    if !address.ip().is_loopback() {
+    let is_insecure = arguments.insecure_no_auth;
+    if is_insecure && !address.ip().is_loopback() {
         bail!("--insecure-no-auth serves only on a loopback address, not on {address}");
     }
-    tracing::warn!(
-        "INSECURE: --insecure-no-auth lets everyone on this machine read and change everything"
-    );
+    if is_insecure {
+        tracing::warn!(
+            "INSECURE: --insecure-no-auth lets everyone on this machine read and change everything"
+        );
+    }
     let embedded = prepared.settings.database.clone();
     let is_private = arguments.database.embedded_db.is_some();
     actix_web::rt::System::new().block_on(async {
@@ -55,7 +53,13 @@ pub fn run(config: Option<&Path>, arguments: Arguments) -> Result<()> {
                 say(&format!("applied {name}"));
             }
         }
-        let app = App::new(prepared.settings.clone()).await?;
+        let mut app = App::new(prepared.settings.clone()).await?;
+        if !is_insecure {
+            app.demand_tokens().await?;
+            if app.store.registry().await?.issuers.is_empty() {
+                say("no issuer is registered yet: nobody can call; see `bund issuer add --help`");
+            }
+        }
         say(&format!("serving {}", prepared.settings.service.base_url));
         serve(app, listener).await
     })

@@ -8,7 +8,7 @@ use super::request::Presentation;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ALLOW, CONTENT_TYPE, ETAG, HeaderValue, LAST_MODIFIED, LOCATION, RETRY_AFTER,
+    ALLOW, CONTENT_TYPE, ETAG, HeaderValue, LAST_MODIFIED, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use fhir::outcome::{self, Issue};
 use serde_json::Value;
@@ -140,6 +140,9 @@ pub fn failure_response(failure: &Failure, presentation: Presentation) -> HttpRe
     let mut response = HttpResponse::build(status);
     if let Some(allow) = failure.allow {
         response.insert_header((ALLOW, HeaderValue::from_static(allow)));
+    }
+    if let Some(challenge) = &failure.authenticate {
+        response.insert_header((WWW_AUTHENTICATE, challenge.as_str()));
     }
     if failure.status == 503 {
         response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS.to_string()));

@@ -9,6 +9,8 @@ pub struct Failure {
     pub issues: Vec<Issue>,
     /// The methods that would have been allowed, for 405.
     pub allow: Option<&'static str>,
+    /// What a caller has to show, for 401 and 403 (RFC 6750, section 3).
+    pub authenticate: Option<String>,
 }
 
 /// How long a client should wait before it tries again what failed for want of something.
@@ -20,7 +22,18 @@ impl Failure {
     }
 
     pub fn of(status: u16, issues: Vec<Issue>) -> Failure {
-        Failure { status, issues, allow: None }
+        Failure { status, issues, allow: None, authenticate: None }
+    }
+
+    /// The same for every token that is not taken: why is in the log.
+    pub fn unauthenticated(has_token: bool) -> Failure {
+        let challenge = match has_token {
+            true => "Bearer error=\"invalid_token\"",
+            false => "Bearer",
+        };
+        let text = "this needs a valid access token: Authorization: Bearer …";
+        let failure = Failure::new(401, Code::Login, text);
+        Failure { authenticate: Some(challenge.to_owned()), ..failure }
     }
 
     pub fn bad_request(text: impl Into<String>) -> Failure {
@@ -148,7 +161,13 @@ impl From<fhir::json::Error> for Failure {
 }
 
 impl From<access::Denied> for Failure {
-    fn from(_: access::Denied) -> Failure {
-        Failure::new(403, Code::Forbidden, "this caller may not do this")
+    fn from(denied: access::Denied) -> Failure {
+        let authenticate = match &denied {
+            access::Denied::Scope(scope) => {
+                Some(format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\""))
+            }
+            access::Denied::Role | access::Denied::NoHospital => None,
+        };
+        Failure { authenticate, ..Failure::new(403, Code::Forbidden, denied.to_string()) }
     }
 }

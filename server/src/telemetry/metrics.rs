@@ -36,7 +36,7 @@ const fn metric(
     Metric { name, kind, labels, text }
 }
 
-pub static METRICS: [Metric; 18] = [
+pub static METRICS: [Metric; 21] = [
     metric(
         "bund_http_requests_total",
         Kind::Counter,
@@ -103,6 +103,19 @@ pub static METRICS: [Metric; 18] = [
         Kind::Counter,
         &[],
         "requests refused because the database was away or had no connection free",
+    ),
+    metric("bund_token_refusals_total", Kind::Counter, &["reason"], "tokens refused, by why"),
+    metric(
+        "bund_key_fetches_total",
+        Kind::Counter,
+        &["outcome"],
+        "fetches of issuers' keys: fetched, failed",
+    ),
+    metric(
+        "bund_stale_keys_total",
+        Kind::Counter,
+        &[],
+        "tokens verified with keys that could not be fetched anew in time",
     ),
     metric(
         "bund_pool_connections",

@@ -204,7 +204,7 @@ async fn identify(
     };
     let kind = change.table.resource;
     if !change.grant.may_search(kind) {
-        let denied = Denied::Scope(format!("one with {kind}.s, as criteria search,"));
+        let denied = Denied::Scope(format!("user/{kind}.s"));
         return Err(in_entry(Failure::from(denied), change.entry).into());
     }
     let grant = &change.grant;

@@ -1,0 +1,92 @@
+//! From a verified principal to a caller, whom the decision is about.
+
+use crate::app::App;
+use crate::http::failure::Failure;
+use crate::identity::{Identity, Principal, Refusal};
+use access::scope::parse_all;
+use access::{Agent, Caller, Hospital, HospitalId, Purposes, Role, Token};
+use actix_web::HttpRequest;
+use fhir::outcome::Code;
+use store::clock::now_micros;
+
+/// Who may call.
+pub enum Callers {
+    /// Whoever reaches the address: `--insecure-no-auth`.
+    Anyone(HospitalId),
+    /// Who shows a token of a registered issuer.
+    Known(Identity),
+}
+
+/// Who calls. Without a token only what needs no right is answered.
+pub async fn caller(app: &App, http: &HttpRequest, needs_token: bool) -> Result<Caller, Failure> {
+    let identity = match &app.callers {
+        Callers::Anyone(hospital) => return Ok(Caller::local(*hospital)),
+        Callers::Known(identity) => identity,
+    };
+    let mut authorization = Vec::new();
+    for value in http.headers().get_all("authorization") {
+        authorization.push(value.to_str().map_err(|_| Failure::unauthenticated(true))?);
+    }
+    if authorization.is_empty() {
+        return match needs_token {
+            true => Err(Failure::unauthenticated(false)),
+            false => Ok(Caller::nobody()),
+        };
+    }
+    let principal = identity.verify(&authorization).await.map_err(|refusal| match refusal {
+        Refusal::Unauthenticated(_) => Failure::unauthenticated(true),
+        Refusal::Forbidden(_) => Failure::new(
+            403,
+            Code::Forbidden,
+            "the issuer of the token does not speak for this hospital",
+        ),
+        Refusal::Unavailable => Failure::new(
+            503,
+            Code::Transient,
+            "the keys of the token's issuer cannot be had at the moment; try again",
+        ),
+    })?;
+    let asserted = match http.headers().get("x-purpose-of-use").map(|value| value.to_str()) {
+        None => None,
+        Some(Ok(code)) if identity.may_assert_purpose(&principal) => {
+            let purpose = Purposes::parse(code);
+            Some(purpose.ok_or_else(|| Failure::bad_request("X-Purpose-Of-Use is not known"))?)
+        }
+        Some(_) => {
+            return Err(Failure::new(
+                403,
+                Code::Forbidden,
+                "this client may not say itself what it asks for; leave X-Purpose-Of-Use out",
+            ));
+        }
+    };
+    Ok(of(app, identity, &principal, asserted))
+}
+
+fn of(app: &App, identity: &Identity, principal: &Principal, asserted: Option<Purposes>) -> Caller {
+    let codes = principal.purposes.iter().filter_map(|code| Purposes::parse(code));
+    let purposes = codes.fold(Purposes::default(), Purposes::with);
+    let hospital = principal.hospital.as_ref().map(|(id, _)| Hospital {
+        id: HospitalId(*id),
+        prefix: identity.prefix(*id).unwrap_or_default(),
+    });
+    let token = Token {
+        hospital,
+        scopes: parse_all(&principal.scope),
+        patient: principal.patient.clone(),
+        roles: principal.roles.iter().filter_map(|(_, code)| Role::parse(code)).collect(),
+        purposes: asserted.unwrap_or(purposes),
+        policy: app.settings.sharing.policy,
+        opened: Vec::new(),
+        now_micros: now_micros(),
+    };
+    let agent = Agent {
+        issuer: principal.issuer.clone(),
+        subject: principal.subject.clone(),
+        client: principal.client.clone(),
+        name: principal.name.clone(),
+        token_id: principal.token_id.clone(),
+        roles: principal.roles.iter().map(|(_, code)| code.clone()).collect(),
+    };
+    Caller::of_token(token, agent)
+}

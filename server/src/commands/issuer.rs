@@ -1,0 +1,179 @@
+//! `bund issuer`: who signs the tokens that this server takes. Running servers learn of it within seconds.
+
+use super::{Database, block_on, prepare, say, state, table};
+use crate::identity::{ORGANISATION_CLAIM, objection};
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+use std::path::Path;
+use store::Store;
+use store::registry::{Existing, Issuer, Registry};
+
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    #[command(flatten)]
+    database: Database,
+
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum Action {
+    /// Register an issuer.
+    Add(Box<Add>),
+    /// All issuers.
+    List {
+        /// As JSON, an issuer a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take its tokens again.
+    Enable { iss: String },
+    /// Refuse its tokens.
+    Disable { iss: String },
+    /// Forget it, with its clients.
+    Remove { iss: String },
+}
+
+#[derive(clap::Args, Debug)]
+struct Add {
+    /// Its `iss`, byte by byte.
+    iss: String,
+
+    /// As people call it; its `iss` when it is not given.
+    #[arg(long)]
+    name: Option<String>,
+
+    /// Where its keys are; found by discovery when it is not given.
+    #[arg(long, value_name = "URL")]
+    jwks_uri: Option<String>,
+
+    /// What its tokens are signed with; can be given several times.
+    #[arg(long = "algorithm", value_name = "NAME", default_value = "ES256")]
+    algorithms: Vec<String>,
+
+    /// Whom its tokens are for, instead of this server's base; can be given several times.
+    #[arg(long, value_name = "TEXT")]
+    audience: Vec<String>,
+
+    /// The scopes it may grant: patient, user, system; can be given several times.
+    #[arg(long = "level", value_name = "LEVEL", default_values = ["patient", "user"])]
+    levels: Vec<String>,
+
+    /// The longest life of a token, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
+    max_lifetime: i32,
+
+    /// A JSON Pointer to the claim that names the hospital.
+    #[arg(long, value_name = "POINTER", default_value = ORGANISATION_CLAIM)]
+    organisation_claim: String,
+
+    /// The code of a hospital that it speaks for; can be given several times.
+    #[arg(long = "hospital", value_name = "CODE")]
+    hospitals: Vec<String>,
+
+    /// It speaks for all hospitals.
+    #[arg(long, conflicts_with = "hospitals")]
+    broker: bool,
+
+    /// Change the issuer if it is registered already; what is not given is as for a new one.
+    #[arg(long)]
+    replace: bool,
+}
+
+pub fn run(config: Option<&Path>, arguments: Arguments) -> Result<()> {
+    let prepared = prepare(config, &arguments.database)?;
+    let allow_http_loopback = prepared.settings.identity.allow_http_loopback;
+    block_on(async {
+        let store = Store::open(&prepared.settings.database).await?;
+        match arguments.action {
+            Action::Add(add) => register(&store, *add, allow_http_loopback).await,
+            Action::List { json } => list(&store, json).await,
+            Action::Enable { iss } => Ok(store.enable_issuer(&iss, true).await?),
+            Action::Disable { iss } => Ok(store.enable_issuer(&iss, false).await?),
+            Action::Remove { iss } => Ok(store.remove_issuer(&iss).await?),
+        }
+    })
+}
+
+async fn register(store: &Store, add: Add, allow_http_loopback: bool) -> Result<()> {
+    let registry = store.registry().await?;
+    let number = |code: &String| {
+        let hospital = registry.hospitals.iter().find(|hospital| hospital.code == *code);
+        let hospital = hospital.with_context(|| {
+            format!("there is no hospital `{code}`; `bund hospital add` registers one")
+        })?;
+        Ok(hospital.id)
+    };
+    let issuer = Issuer {
+        name: add.name.unwrap_or_else(|| add.iss.clone()),
+        iss: add.iss,
+        jwks_uri: add.jwks_uri,
+        algorithms: add.algorithms,
+        audience: add.audience,
+        levels: add.levels,
+        max_lifetime: add.max_lifetime,
+        organisation_claim: add.organisation_claim,
+        is_broker: add.broker,
+        is_enabled: true,
+        hospitals: add.hospitals.iter().map(number).collect::<Result<_>>()?,
+    };
+    if let Some(objection) = objection(&issuer, allow_http_loopback) {
+        bail!(objection);
+    }
+    let existing = if add.replace { Existing::Replace } else { Existing::Refuse };
+    store.save_issuer(&issuer, existing).await?;
+    if !issuer.is_broker && issuer.hospitals.is_empty() {
+        say("it speaks for no hospital yet: give --hospital or --broker");
+    }
+    Ok(())
+}
+
+async fn list(store: &Store, json: bool) -> Result<()> {
+    let registry = store.registry().await?;
+    if json {
+        for issuer in &registry.issuers {
+            say(&as_json(issuer, &registry).to_string());
+        }
+        return Ok(());
+    }
+    let heading = ["ISSUER", "STATE", "ALGORITHMS", "LEVELS", "HOSPITALS", "KEYS", "NAME"];
+    let mut rows = vec![heading.map(str::to_owned).to_vec()];
+    rows.extend(registry.issuers.iter().map(|issuer| {
+        let hospitals =
+            if issuer.is_broker { "all".to_owned() } else { codes(issuer, &registry).join(",") };
+        vec![
+            issuer.iss.clone(),
+            state(issuer.is_enabled),
+            issuer.algorithms.join(","),
+            issuer.levels.join(","),
+            if hospitals.is_empty() { "none".to_owned() } else { hospitals },
+            issuer.jwks_uri.clone().unwrap_or_else(|| "discovery".to_owned()),
+            issuer.name.clone(),
+        ]
+    }));
+    say(&table(&rows));
+    Ok(())
+}
+
+fn codes(issuer: &Issuer, registry: &Registry) -> Vec<String> {
+    let hospitals = registry.hospitals.iter();
+    let of_issuer = hospitals.filter(|hospital| issuer.hospitals.contains(&hospital.id));
+    of_issuer.map(|hospital| hospital.code.clone()).collect()
+}
+
+fn as_json(issuer: &Issuer, registry: &Registry) -> Value {
+    json!({
+        "iss": issuer.iss,
+        "name": issuer.name,
+        "enabled": issuer.is_enabled,
+        "jwks_uri": issuer.jwks_uri,
+        "algorithms": issuer.algorithms,
+        "audience": issuer.audience,
+        "levels": issuer.levels,
+        "max_lifetime": issuer.max_lifetime,
+        "organisation_claim": issuer.organisation_claim,
+        "broker": issuer.is_broker,
+        "hospitals": codes(issuer, registry),
+    })
+}

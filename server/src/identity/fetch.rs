@@ -1,0 +1,156 @@
+//! Fetches the keys of registered issuers, and nothing else: bounded, without redirects, without a proxy of the environment.
+
+use super::keys::KeySet;
+use crate::settings;
+use fhir::json::{self, Limits};
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, Url};
+use serde_json::Value;
+use std::net::IpAddr;
+use std::time::Duration;
+
+const TIMEOUT: Duration = Duration::from_secs(3);
+const BYTES_MAX: usize = 256 * 1_024;
+const LIMITS: Limits = Limits { depth_max: 16, nodes_max: 10_000 };
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("BUND_IDENTITY_CA_FILE: {0}")]
+    Certificates(String),
+    #[error("TLS cannot be used: {0}")]
+    Tls(String),
+    #[error("`{0}` is no address to fetch keys from: {1}")]
+    Address(String, &'static str),
+    #[error("no answer: {0}")]
+    NoAnswer(String),
+    #[error("the answer is {0}, not 200")]
+    Status(u16),
+    #[error("the answer is larger than {BYTES_MAX} bytes")]
+    TooLarge,
+    #[error("discovery: {0}")]
+    Discovery(&'static str),
+    #[error("the key set is not valid: {0}")]
+    Keys(String),
+}
+
+#[derive(Debug)]
+pub(super) struct Fetch {
+    client: Client,
+    allow_http_loopback: bool,
+}
+
+impl Fetch {
+    pub(super) fn new(settings: &settings::Identity) -> Result<Fetch, Error> {
+        let extra = match &settings.ca_file {
+            None => Vec::new(),
+            Some(path) => {
+                let failure = |reason: String| {
+                    Error::Certificates(format!("{} cannot be used: {reason}", path.display()))
+                };
+                let pem = std::fs::read(path).map_err(|error| failure(error.to_string()))?;
+                Certificate::from_pem_bundle(&pem).map_err(|error| failure(error.to_string()))?
+            }
+        };
+        let builder = || {
+            Client::builder()
+                .redirect(Policy::none())
+                .no_proxy()
+                .timeout(TIMEOUT)
+                .https_only(!settings.allow_http_loopback)
+                // Fetches are rare: a connection kept would be dead by the next one.
+                .pool_max_idle_per_host(0)
+        };
+        let client = match builder().tls_certs_merge(extra).build() {
+            Ok(client) => client,
+            Err(error) => {
+                // A machine without any certificates serves all the same; issuers that need one are then away.
+                tracing::warn!(%error, "no certificates: install those of the machine, or set BUND_IDENTITY_CA_FILE");
+                builder()
+                    .tls_certs_only(Vec::new())
+                    .build()
+                    .map_err(|error| Error::Tls(error.to_string()))?
+            }
+        };
+        Ok(Fetch { client, allow_http_loopback: settings.allow_http_loopback })
+    }
+
+    /// Only ever called for an issuer that is registered.
+    pub(super) async fn keys(&self, iss: &str, jwks_uri: Option<&str>) -> Result<KeySet, Error> {
+        let address = match jwks_uri {
+            Some(uri) => address(uri, self.allow_http_loopback)?,
+            None => self.discover(iss).await?,
+        };
+        KeySet::read(&self.get(address).await?).map_err(Error::Keys)
+    }
+
+    /// OpenID Connect Discovery, section 4.
+    async fn discover(&self, iss: &str) -> Result<Url, Error> {
+        let own = address(iss, self.allow_http_loopback)?;
+        let place = format!("{}/.well-known/openid-configuration", iss.trim_end_matches('/'));
+        let bytes = self.get(address(&place, self.allow_http_loopback)?).await?;
+        let document =
+            json::parse(&bytes, &LIMITS).map_err(|_| Error::Discovery("it is not JSON"))?;
+        let text = |name: &str| document.get(name).and_then(Value::as_str);
+        if text("issuer") != Some(iss) {
+            return Err(Error::Discovery("it is of another issuer"));
+        }
+        let uri = text("jwks_uri").ok_or(Error::Discovery("it has no jwks_uri"))?;
+        let found = address(uri, self.allow_http_loopback)?;
+        // Whoever registered the issuer named its host; any other host has to be named as well.
+        if found.origin() != own.origin() {
+            return Err(Error::Discovery(
+                "its keys are on another host: register it with a jwks_uri",
+            ));
+        }
+        Ok(found)
+    }
+
+    async fn get(&self, address: Url) -> Result<Vec<u8>, Error> {
+        let failure = |error: reqwest::Error| Error::NoAnswer(chain(&error));
+        let mut response = self.client.get(address).send().await.map_err(failure)?;
+        if response.status().as_u16() != 200 {
+            return Err(Error::Status(response.status().as_u16()));
+        }
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(failure)? {
+            if bytes.len() + chunk.len() > BYTES_MAX {
+                return Err(Error::TooLarge);
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+}
+
+/// With what caused it: reqwest alone says only that something failed.
+fn chain(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}
+
+/// https, or http to this machine where that is allowed; no credentials, no fragment.
+pub(super) fn address(text: &str, allow_http_loopback: bool) -> Result<Url, Error> {
+    let refuse = |reason| Error::Address(text.to_owned(), reason);
+    let url = Url::parse(text).map_err(|_| refuse("it is no URL"))?;
+    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+        return Err(refuse("it has credentials or a fragment"));
+    }
+    let host = url.host_str().unwrap_or_default();
+    let is_loopback = host
+        .trim_matches(['[', ']'])
+        .parse::<IpAddr>()
+        .map_or(host == "localhost", |address| address.is_loopback());
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if allow_http_loopback && is_loopback => Ok(url),
+        "http" if is_loopback => {
+            Err(refuse("http to this machine needs BUND_IDENTITY_ALLOW_HTTP_LOOPBACK"))
+        }
+        _ => Err(refuse("it does not begin with https://")),
+    }
+}

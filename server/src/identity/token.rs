@@ -1,0 +1,87 @@
+//! A token as text: three parts, two of them JSON, read so strictly that nobody can read another token out of it (RFC 7515, 9068).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use fhir::json::{self, Limits};
+use serde_json::{Map, Value};
+
+/// More than any header that a proxy lets through.
+pub(super) const BYTES_MAX: usize = 16 * 1_024;
+
+/// Of a key's name.
+pub(super) const KID_MAX: usize = 256;
+
+const LIMITS: Limits = Limits { depth_max: 16, nodes_max: 2_000 };
+
+/// What a token says, nothing of it verified.
+#[derive(Debug)]
+pub(super) struct Token<'a> {
+    pub(super) algorithm: String,
+    pub(super) kid: String,
+    pub(super) claims: Value,
+    /// What is signed: header and payload as they came.
+    pub(super) message: &'a str,
+    /// As it came; it decodes.
+    pub(super) signature: &'a str,
+}
+
+/// The token of the only `Authorization` header there is.
+pub(super) fn bearer<'a>(authorization: &[&'a str]) -> Result<&'a str, &'static str> {
+    let value = match authorization {
+        [] => return Err("no token"),
+        [value] => *value,
+        [_, _, ..] => return Err("several tokens"),
+    };
+    let Some((scheme, token)) = value.split_once(' ') else { return Err("no bearer token") };
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err("no bearer token");
+    }
+    if token.len() > BYTES_MAX { Err("too long") } else { Ok(token) }
+}
+
+pub(super) fn read(token: &str) -> Result<Token<'_>, &'static str> {
+    let malformed = "not a signed token";
+    let (message, signature) = token.rsplit_once('.').ok_or(malformed)?;
+    let (header, payload) = message.split_once('.').ok_or(malformed)?;
+    if payload.contains('.') || URL_SAFE_NO_PAD.decode(signature).is_err() {
+        return Err(malformed);
+    }
+    let header = object(header)?;
+    let text = |name: &str| header.get(name).and_then(Value::as_str);
+    let algorithm = text("alg").ok_or("algorithm")?.to_owned();
+    if !matches!(text("typ"), Some("at+jwt" | "application/at+jwt")) {
+        return Err("not an access token");
+    }
+    // There is no extension that we know, and none may be passed over.
+    if header.contains_key("crit") {
+        return Err("critical extension");
+    }
+    let kid = text("kid").filter(|kid| (1..=KID_MAX).contains(&kid.len())).ok_or("no key named")?;
+    let kid = kid.to_owned();
+    Ok(Token { algorithm, kid, claims: Value::Object(object(payload)?), message, signature })
+}
+
+/// A part of a token: without padding, without duplicate members, without anything around it.
+fn object(part: &str) -> Result<Map<String, Value>, &'static str> {
+    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| "not base64url")?;
+    // Beginning and end are those of the object: no byte order mark, no white space, no NUL.
+    if !(bytes.starts_with(b"{") && bytes.ends_with(b"}")) {
+        return Err("not a JSON object");
+    }
+    match json::parse(&bytes, &LIMITS) {
+        Ok(Value::Object(members)) if !members.values().any(has_control) => Ok(members),
+        Ok(_) | Err(_) => Err("not a JSON object"),
+    }
+}
+
+/// Characters that mean different things to different readers.
+fn has_control(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Value::String(text) => text.chars().any(char::is_control),
+        Value::Array(items) => items.iter().any(has_control),
+        Value::Object(members) => members
+            .iter()
+            .any(|(name, value)| name.chars().any(char::is_control) || has_control(value)),
+    }
+}
