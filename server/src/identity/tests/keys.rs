@@ -6,7 +6,13 @@ use crate::identity::fetch::address;
 use crate::identity::{Identity, Refusal};
 use crate::settings;
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Instant;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
 #[tokio::test]
 async fn tok_08_asks_nobody_who_is_not_registered() {
@@ -174,6 +180,8 @@ async fn tok_11_takes_no_key_that_is_not_for_this() {
         ("two of one name", &curve, vec![curve.jwk(), rsa.jwk()], false),
         ("three of one name", &curve, vec![curve.jwk(), rsa.jwk(), curve.jwk()], false),
         ("a short modulus", &rsa, change(&rsa, "n", json!(small)), false),
+        ("an exponent of 1", &rsa, change(&rsa, "e", json!(base64url([1]))), false),
+        ("an even exponent", &rsa, change(&rsa, "e", json!(base64url([1, 0]))), false),
         ("another curve", &curve, change(&curve, "crv", json!("P-521")), false),
         ("the wrong curve", &curve, change(&curve, "crv", json!("P-384")), false),
         ("a short coordinate", &curve, change(&curve, "x", json!("AAAA")), false),
@@ -322,4 +330,57 @@ async fn ssrf_01_http_needs_the_setting() {
     let outcome = verify(&identity, &issuer.mint(&issuer.claims(BASE, "a"))).await;
     assert_eq!(outcome, Err(Refusal::Unavailable));
     assert_eq!(issuer.requests(), 0);
+}
+
+/// Serves the key set over TLS, with a certificate that the file names.
+async fn over_tls(keys: String, folder: &std::path::Path) -> (u16, std::path::PathBuf) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let file = folder.join("ca.pem");
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::write(&file, made.cert.pem()).unwrap();
+    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key.into())
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let mut request = [0; 4_096];
+            let _ = stream.read(&mut request).await;
+            let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length";
+            let answer = format!("{head}: {}\r\n\r\n{keys}", keys.len());
+            let _ = stream.write_all(answer.as_bytes()).await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    (port, file)
+}
+
+#[tokio::test]
+async fn keys_come_over_tls_that_is_trusted() {
+    let issuer = Issuer::start().await;
+    let folder = std::env::temp_dir().join(format!("bund-tls-{}", std::process::id()));
+    let keys = json!({ "keys": [issuer.key.jwk()] }).to_string();
+    let (port, file) = over_tls(keys, &folder).await;
+    let token = issuer.mint(&issuer.claims(BASE, "a"));
+    let fetched = async |host: &str, ca_file| {
+        let settings = settings::Identity { allow_http_loopback: false, ca_file };
+        let jwks_uri = Some(format!("https://{host}:{port}/certs"));
+        let row = Registered { jwks_uri, ..registered(&issuer.iss) };
+        let identity = Identity::new(&settings, BASE, registry(vec![row])).unwrap();
+        verify(&identity, &token).await.map(|_| ())
+    };
+    assert_eq!(fetched("localhost", Some(file.clone())).await, Ok(()));
+    assert_eq!(
+        fetched("localhost", None).await,
+        Err(Refusal::Unavailable),
+        "nobody vouches for it"
+    );
+    let another = fetched("127.0.0.1", Some(file)).await;
+    assert_eq!(another, Err(Refusal::Unavailable), "a certificate of another name");
+    std::fs::remove_dir_all(folder).unwrap();
 }
