@@ -282,7 +282,7 @@ impl Seen {
     fn read(&mut self, claims: &serde_json::Value) {
         let text = |name: &str| {
             let text = claims.get(name)?.as_str()?;
-            Some(text.chars().take(64).collect())
+            Some(text.chars().filter(|letter| !letter.is_control()).take(64).collect())
         };
         self.client = text("client_id").or_else(|| text("azp"));
         self.token_id = text("jti");

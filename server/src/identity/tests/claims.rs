@@ -18,7 +18,7 @@ async fn a_token_becomes_a_principal() {
         ("fhirUser", json!("https://fhir.hub.example/fhir/Practitioner/dr-17")),
         ("acr", json!("loa3")),
         ("auth_time", json!(1_794_999_000)),
-        ("unknown", json!({ "to": ["us"] })),
+        ("unknown", json!({ "to": ["us,\non two lines"] })),
     ] {
         claims[name] = value;
     }
@@ -59,7 +59,9 @@ async fn claims_of_the_wrong_shape_are_refused_and_not_passed_over() {
         ("acr", json!(3), "malformed claim"),
         ("jti", json!(3), "malformed claim"),
         ("auth_time", json!("1"), "malformed time"),
-        ("scope", json!("user/*.rs\tsystem/*.rs"), "malformed claim"),
+        ("scope", json!("user/*.rs\tsystem/*.rs"), "no scope"),
+        ("sub", json!("a\nb"), "no subject"),
+        ("jti", json!("a\u{1b}[2J"), "malformed claim"),
         ("scope", json!("user/*.rs\u{a0}system/*.rs"), "malformed scope"),
         ("cnf", json!({ "x5t#S256": "x" }), "bound token"),
         ("cnf", json!({ "jkt": "x" }), "bound token"),
@@ -75,8 +77,6 @@ async fn claims_of_the_wrong_shape_are_refused_and_not_passed_over() {
             "malformed hospital",
         ),
     ] {
-        // Control characters are refused before anything is looked at.
-        let reason = if value.to_string().contains("\\t") { "not a JSON object" } else { reason };
         let token = issuer.mint(&with(&issuer, name, value.clone()));
         refused(verify(&identity, &token).await, reason, &format!("{name} {value}"));
     }
