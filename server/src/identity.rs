@@ -28,6 +28,7 @@ use std::time::Duration;
 use store::Store;
 use store::registry::Registry;
 use supply::{Missing, Supply};
+use tokio::time::timeout;
 
 /// Who calls, as far as a verified token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,17 +120,19 @@ impl Identity {
     pub async fn follow(self, store: Store) {
         loop {
             // Listening comes before reading, so that no change falls between the two.
-            let mut changes = match store.registry_changes().await {
-                Ok(changes) => Some(changes),
-                Err(error) => {
+            let mut changes = match timeout(LOOK_EVERY, store.registry_changes()).await {
+                Ok(Ok(changes)) => Some(changes),
+                Ok(Err(error)) => {
                     tracing::warn!(%error, "changes of the registry are not heard of, only looked for");
                     None
                 }
+                Err(_) => None,
             };
             loop {
-                match store.registry().await {
-                    Ok(registry) => self.replace(registry),
-                    Err(error) => tracing::warn!(%error, "the registry cannot be read"),
+                match timeout(LOOK_EVERY, store.registry()).await {
+                    Ok(Ok(registry)) => self.replace(registry),
+                    Ok(Err(error)) => tracing::warn!(%error, "the registry cannot be read"),
+                    Err(_) => tracing::warn!("the registry cannot be read in time"),
                 }
                 let pause = tokio::time::sleep(LOOK_EVERY);
                 let Some(changes) = &mut changes else {
@@ -150,12 +153,13 @@ impl Identity {
     /// From now on this is registered; what was verified before is forgotten.
     pub fn replace(&self, registry: Registry) {
         let Inner { base, fetch, clock, known, verified } = &*self.inner;
-        let before = self.known();
-        if before.registry == registry {
+        let mut held = known.write().unwrap_or_else(PoisonError::into_inner);
+        if held.registry == registry {
             return;
         }
-        let after = Arc::new(Known::new(registry, Some(&before), base, fetch, clock));
-        *known.write().unwrap_or_else(PoisonError::into_inner) = after;
+        let after = Known::new(registry, Some(&held), base, fetch, clock);
+        *held = Arc::new(after);
+        drop(held);
         verified.clear();
         tracing::info!("the registry of issuers has changed");
     }
@@ -285,7 +289,7 @@ impl Seen {
     fn read(&mut self, claims: &serde_json::Value) {
         let text = |name: &str| {
             let text = claims.get(name)?.as_str()?;
-            Some(text.chars().take(64).collect())
+            Some(text.chars().filter(|letter| !letter.is_control()).take(64).collect())
         };
         self.client = text("client_id").or_else(|| text("azp"));
         self.token_id = text("jti");

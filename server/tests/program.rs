@@ -510,3 +510,73 @@ fn an_analysis_tells_what_no_index_leads() {
     assert!(told.contains("fsync = off: acknowledged writes can be lost"), "{told}");
     assert!(!told.contains("female"), "{told}");
 }
+
+#[test]
+fn hospitals_issuers_and_clients_are_registered() {
+    let cluster = migrated();
+    let run = |arguments: &str| {
+        let mut command = bund();
+        command.args(arguments.split(' ')).env("BUND_DATABASE_URL", cluster.url());
+        command.output().unwrap()
+    };
+    let told = |arguments: &str| {
+        let output = run(arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let iss = "https://id.hub.example/realms/city";
+    assert_eq!(
+        told("hospital add ruijin --name Ruijin --identifier urn:oid:1.2.3 --prefix rj-"),
+        "hospital ruijin is number 1\n"
+    );
+    told("hospital add huashan");
+    refused(&run("hospital add ruijin"), "registered already; --replace changes it");
+    refused(&run("hospital add a/b"), "a hospital's code is 1 to 64");
+    refused(&run("hospital add x --identifier ruijin"), "how another hospital is called");
+    refused(&run("hospital disable nowhere"), "hospital nowhere is not registered");
+    told("hospital disable huashan");
+    let hospitals = told("hospital list");
+    let lines: Vec<&str> = hospitals.lines().collect();
+    assert_eq!(lines.len(), 3, "{hospitals}");
+    assert!(lines[0].starts_with("NUMBER  CODE     STATE     PREFIX"), "{hospitals}");
+    assert!(lines[2].contains("huashan  disabled  -"), "{hospitals}");
+
+    refused(
+        &run(&format!("issuer add {iss} --hospital nowhere")),
+        "there is no hospital `nowhere`",
+    );
+    refused(&run(&format!("issuer add {iss} --algorithm HS256")), "`HS256` is no algorithm");
+    refused(&run("issuer add http://127.0.0.1:1/"), "BUND_IDENTITY_ALLOW_HTTP_LOOPBACK");
+    refused(&run(&format!("issuer add {iss} --broker --hospital ruijin")), "cannot be used with");
+    refused(&run(&format!("client add {iss} ehr")), "is not registered");
+    assert_eq!(told(&format!("issuer add {iss} --hospital ruijin --level user")), "");
+    refused(&run(&format!("issuer add {iss}")), "registered already");
+    told(&format!("issuer disable {iss}"));
+    let listed = told("issuer list --json");
+    for part in [
+        "\"enabled\":false",
+        "\"hospitals\":[\"ruijin\"]",
+        "\"levels\":[\"user\"]",
+        "\"algorithms\":[\"ES256\"]",
+        "\"max_lifetime\":3600",
+    ] {
+        assert!(listed.contains(part), "{listed}");
+    }
+    assert!(told("issuer list").contains("discovery"));
+    told(&format!("issuer add {iss} --broker --replace --level user --level system"));
+    assert!(told("issuer list --json").contains("\"broker\":true"));
+
+    told(&format!("client add {iss} ehr --hospital ruijin --may-assert-purpose"));
+    told(&format!("client add {iss} portal"));
+    told(&format!("client disable {iss} portal"));
+    refused(&run(&format!("client enable {iss} nobody")), "client nobody is not registered");
+    let listed = told(&format!("client list --issuer {iss} --json"));
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+    assert!(
+        listed.contains("\"hospital\":\"ruijin\",\"may_assert_purpose\":true,\"enabled\":true")
+    );
+    assert_eq!(told("client list --issuer other --json"), "");
+    told(&format!("issuer remove {iss}"));
+    assert_eq!(told("client list --json"), "");
+    refused(&run(&format!("issuer enable {iss}")), "is not registered");
+}

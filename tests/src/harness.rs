@@ -2,10 +2,13 @@
 
 mod answer;
 mod database;
+#[expect(dead_code, reason = "the tests of verification itself use all of it")]
+mod issuer;
 mod server;
 
 pub(crate) use answer::Answer;
 pub(crate) use database::{Database, administrator, settings};
+pub(crate) use issuer::Issuer;
 pub(crate) use server::{TestServer, options};
 
 use serde_json::{Value, json};

@@ -8,6 +8,7 @@ mod catalogue;
 mod durability;
 mod harness;
 mod hostile;
+mod identity;
 mod migrations;
 mod oracle;
 mod outages;

@@ -212,11 +212,13 @@ fn required(claims: &Value, name: &str) -> Result<String, &'static str> {
     }
 }
 
-/// Text, where there is any.
+/// Text, where there is any: one line, as it may come to stand in a log or a header.
 fn text(claim: Option<&Value>) -> Result<Option<String>, &'static str> {
     match claim {
         None => Ok(None),
-        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
+        Some(Value::String(text)) if !text.is_empty() && !text.chars().any(char::is_control) => {
+            Ok(Some(text.clone()))
+        }
         Some(_) => Err("malformed claim"),
     }
 }

@@ -7,6 +7,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Url};
 use serde_json::Value;
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -43,13 +44,7 @@ impl Fetch {
     pub(super) fn new(settings: &settings::Identity) -> Result<Fetch, Error> {
         let extra = match &settings.ca_file {
             None => Vec::new(),
-            Some(path) => {
-                let failure = |reason: String| {
-                    Error::Certificates(format!("{} cannot be used: {reason}", path.display()))
-                };
-                let pem = std::fs::read(path).map_err(|error| failure(error.to_string()))?;
-                Certificate::from_pem_bundle(&pem).map_err(|error| failure(error.to_string()))?
-            }
+            Some(path) => certificates(path)?,
         };
         let builder = || {
             Client::builder()
@@ -60,15 +55,18 @@ impl Fetch {
                 // Fetches are rare: a connection kept would be dead by the next one.
                 .pool_max_idle_per_host(0)
         };
+        let has_extra = !extra.is_empty();
         let client = match builder().tls_certs_merge(extra).build() {
             Ok(client) => client,
+            Err(error) if has_extra => return Err(Error::Tls(chain(&error))),
             Err(error) => {
                 // A machine without any certificates serves all the same; issuers that need one are then away.
-                tracing::warn!(%error, "no certificates: install those of the machine, or set BUND_IDENTITY_CA_FILE");
-                builder()
-                    .tls_certs_only(Vec::new())
-                    .build()
-                    .map_err(|error| Error::Tls(error.to_string()))?
+                tracing::warn!(
+                    error = chain(&error),
+                    "no certificates: install those of the machine, or set BUND_IDENTITY_CA_FILE"
+                );
+                let bare = builder().tls_certs_only(Vec::new()).build();
+                bare.map_err(|error| Error::Tls(chain(&error)))?
             }
         };
         Ok(Fetch { client, allow_http_loopback: settings.allow_http_loopback })
@@ -120,6 +118,18 @@ impl Fetch {
         }
         Ok(bytes)
     }
+}
+
+fn certificates(path: &Path) -> Result<Vec<Certificate>, Error> {
+    let failure = |reason: String| {
+        Error::Certificates(format!("{} cannot be used: {reason}", path.display()))
+    };
+    let pem = std::fs::read(path).map_err(|error| failure(error.to_string()))?;
+    let found = Certificate::from_pem_bundle(&pem).map_err(|error| failure(chain(&error)))?;
+    if found.is_empty() {
+        return Err(failure("it has no certificate in PEM".to_owned()));
+    }
+    Ok(found)
 }
 
 /// With what caused it: reqwest alone says only that something failed.

@@ -135,7 +135,10 @@ fn rsa(jwk: &Map<String, Value>) -> Option<DecodingKey> {
     let start = modulus.iter().position(|byte| *byte != 0)?;
     let modulus = modulus.get(start..)?;
     let bits = modulus.len() * 8 - usize::try_from(modulus.first()?.leading_zeros()).ok()?;
-    if !(RSA_BITS_MIN..=RSA_BITS_MAX).contains(&bits) || exponent.len() > 4 {
+    // With an exponent of 1 everybody signs.
+    let is_odd = exponent.last().is_some_and(|byte| byte % 2 == 1);
+    let is_one = exponent.iter().map(|byte| u32::from(*byte)).sum::<u32>() == 1;
+    if !(RSA_BITS_MIN..=RSA_BITS_MAX).contains(&bits) || exponent.len() > 4 || !is_odd || is_one {
         return None;
     }
     Some(DecodingKey::from_rsa_raw_components(modulus, &exponent))

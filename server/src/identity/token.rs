@@ -69,19 +69,20 @@ fn object(part: &str) -> Result<Map<String, Value>, &'static str> {
         return Err("not a JSON object");
     }
     match json::parse(&bytes, &LIMITS) {
-        Ok(Value::Object(members)) if !members.values().any(has_control) => Ok(members),
+        Ok(Value::Object(members)) if !members.iter().any(has_nul) => Ok(members),
         Ok(_) | Err(_) => Err("not a JSON object"),
     }
 }
 
-/// Characters that mean different things to different readers.
-fn has_control(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-        Value::String(text) => text.chars().any(char::is_control),
-        Value::Array(items) => items.iter().any(has_control),
-        Value::Object(members) => members
-            .iter()
-            .any(|(name, value)| name.chars().any(char::is_control) || has_control(value)),
+/// Where one reader ends and another goes on.
+fn has_nul((name, value): (&String, &Value)) -> bool {
+    fn within(value: &Value) -> bool {
+        match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+            Value::String(text) => text.contains('\0'),
+            Value::Array(items) => items.iter().any(within),
+            Value::Object(members) => members.iter().any(has_nul),
+        }
     }
+    name.contains('\0') || within(value)
 }
