@@ -1,12 +1,14 @@
 //! A server of its own for each test.
 
 mod answer;
+mod city;
 mod database;
 #[expect(dead_code, reason = "the tests of verification itself use all of it")]
 mod issuer;
 mod server;
 
 pub(crate) use answer::Answer;
+pub(crate) use city::City;
 pub(crate) use database::{Database, administrator, settings};
 pub(crate) use issuer::Issuer;
 pub(crate) use server::{TestServer, options};

@@ -15,3 +15,4 @@ mod outages;
 mod races;
 mod scenarios;
 mod search;
+mod sharing;

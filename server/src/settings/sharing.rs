@@ -17,9 +17,8 @@ pub(super) fn read(source: &Source) -> Result<Sharing, Error> {
         "break-glass-only" => Policy::BreakGlassOnly,
         "deny" => Policy::Deny,
         other => {
-            let reason = format!(
-                "`{other}` is none of basic-normal, all-normal, break-glass-only and deny"
-            );
+            let reason =
+                format!("`{other}` is none of basic-normal, all-normal, break-glass-only and deny");
             return Err(Error::Value { variable: "BUND_CONSENT_POLICY", reason });
         }
     };

@@ -15,6 +15,13 @@ pub(crate) struct TestServer {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Who is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Callers {
+    Anyone,
+    Known,
+}
+
 /// Settings as `BUND_*` variables.
 pub(crate) type Options = Vec<(&'static str, String)>;
 
@@ -39,6 +46,14 @@ impl TestServer {
     }
 
     pub(crate) async fn start_on(database: Database, options: Options) -> TestServer {
+        TestServer::start_for(Callers::Anyone, database, options).await
+    }
+
+    pub(crate) async fn start_for(
+        callers: Callers,
+        database: Database,
+        options: Options,
+    ) -> TestServer {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let mut variables: Options = options;
@@ -54,7 +69,10 @@ impl TestServer {
             let source = Source::read(None, given).unwrap();
             let settings = Settings::read(&source, None).unwrap();
             actix_web::rt::System::new().block_on(async {
-                let app = App::new(settings).await.unwrap();
+                let mut app = App::new(settings).await.unwrap();
+                if callers == Callers::Known {
+                    app.demand_tokens().await.unwrap();
+                }
                 let server = server::serve::start(app, listener).unwrap();
                 let handle = server.handle();
                 actix_web::rt::spawn(async move {
