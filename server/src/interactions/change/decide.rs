@@ -27,8 +27,11 @@ pub(super) fn decide(
 ) -> Result<(), Failure> {
     let grant = &change.grant;
     let writing = Writing { app, grant, change, names };
+    let was_there = matches!(target.found, Found::Current(_));
     let found = writing.open(target.found)?;
+    let is_hidden = was_there && matches!(found, Found::Nothing);
     match (&change.action, target.id, found) {
+        (Action::Update { .. }, Id::Known(id), _) if is_hidden => Err(writing.nothing(&id)),
         (Action::Create { .. }, Id::Known(_), Found::Current(version)) => {
             let existing =
                 Changed::of(&version, Effect::Existing, Interaction::Create, change.entry);
@@ -179,11 +182,17 @@ impl Writing<'_> {
         if was_own || !prefix.is_empty() && id.starts_with(prefix) {
             return Ok(());
         }
+        Err(self.nothing(id))
+    }
+
+    /// The same whether there is something or not.
+    fn nothing(&self, id: &str) -> Failure {
         let kind = self.change.table.resource;
+        let prefix = self.grant.id_prefix().unwrap_or_default();
         let text = format!(
             "{kind}/{id} is nothing that this caller may change; the ids of new resources begin with `{prefix}`, or are left to the server"
         );
-        Err(Failure::new(404, Code::NotFound, text))
+        Failure::new(404, Code::NotFound, text)
     }
 
     /// What is written has to be what the scopes are about.
