@@ -8,7 +8,7 @@ mod issuer;
 mod server;
 
 pub(crate) use answer::Answer;
-pub(crate) use city::City;
+pub(crate) use city::{City, HOSPITALS};
 pub(crate) use database::{Database, administrator, settings};
 pub(crate) use issuer::Issuer;
 pub(crate) use server::{TestServer, options};

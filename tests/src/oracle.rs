@@ -6,6 +6,7 @@
 mod evaluate;
 mod generate;
 mod parameters;
+mod policy;
 mod query;
 mod random;
 mod values;
@@ -171,6 +172,42 @@ async fn walk(server: &TestServer, address: &str) -> Result<Walk, String> {
         });
     }
     Ok(walk)
+}
+
+/// OBJ-01: what a caller may not see makes no difference. The policy, in memory, says what is left of the world for each caller;
+/// the server has to find in all of it what the oracle finds in that – and to answer, letter for letter, as a server does that has
+/// nothing else.
+#[tokio::test]
+async fn obj_01_what_is_not_open_makes_no_difference() {
+    let mut report = String::new();
+    for seed in seeds() {
+        let (world, _) = scene(seed, 0);
+        let mut random = Random(seed);
+        let shared = policy::Shared::of(world, &mut random);
+        for caller in policy::CALLERS {
+            let pair = policy::open(&shared, caller).await;
+            let mut queries = Vec::new();
+            while queries.len() < cases() / 2 {
+                let query = generate::query(&mut random, &shared.world);
+                let address = query.address("BASE");
+                let is_known =
+                    KNOWN.iter().any(|known| known.iter().all(|piece| address.contains(piece)));
+                if !is_known && caller.may_ask(&query) {
+                    queries.push(query);
+                }
+            }
+            for (query, count) in queries.iter().zip([1, 2, 100, 3].into_iter().cycle()) {
+                let outcome = match compare(&pair.whole, query, count).await {
+                    Ok(()) => pair.differs(query, count).await,
+                    wrong => wrong,
+                };
+                if let Err(wrong) = outcome {
+                    write!(report, "\n\nseed {seed}, {caller:?}: {wrong}").unwrap();
+                }
+            }
+        }
+    }
+    assert!(report.is_empty(), "{report}");
 }
 
 async fn compare(hospital: &Hospital, query: &Query, count: usize) -> Result<(), String> {

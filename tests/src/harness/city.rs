@@ -2,6 +2,8 @@
 
 use super::server::options;
 use super::{Answer, Database, Issuer, TestServer, settings};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use server::identity::ORGANISATION_CLAIM;
 use store::Store;
@@ -64,6 +66,24 @@ impl City {
         };
         let all = options(&[("BUND_IDENTITY_ALLOW_HTTP_LOOPBACK", "true")]);
         TestServer::start_for(super::server::Callers::Known, database, all).await
+    }
+
+    /// A server on the same database that anybody may write by, for one hospital.
+    pub(crate) async fn writer(&self, options: &super::server::Options) -> TestServer {
+        let database = Database {
+            name: self.server.database.name.clone(),
+            url: self.server.database.url.clone(),
+        };
+        TestServer::start_on(database, options.clone()).await
+    }
+
+    /// The same token for another server.
+    pub(crate) fn readdressed(&self, token: &str, audience: &str) -> String {
+        let claims = token.split('.').nth(1).unwrap();
+        let claims = URL_SAFE_NO_PAD.decode(claims).unwrap();
+        let mut claims: Value = serde_json::from_slice(&claims).unwrap();
+        claims["aud"] = json!([audience]);
+        self.issuer.mint(&claims)
     }
 
     /// A token of somebody at a hospital.

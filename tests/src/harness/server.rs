@@ -10,6 +10,8 @@ use std::thread::JoinHandle;
 pub(crate) struct TestServer {
     pub(crate) database: Database,
     pub(crate) base: String,
+    /// What every request shows, if any.
+    pub(crate) token: Option<String>,
     client: Client,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -87,6 +89,7 @@ impl TestServer {
         TestServer {
             database,
             base: format!("http://{address}/fhir"),
+            token: None,
             client: Client::builder().no_proxy().build().unwrap(),
             stop: Some(stop),
             thread: Some(thread),
@@ -96,7 +99,11 @@ impl TestServer {
     pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
         let separator = if path.is_empty() || path.starts_with('?') { "" } else { "/" };
         let url = format!("{}{separator}{path}", self.base);
-        self.client.request(Method::from_bytes(method.as_bytes()).unwrap(), url)
+        let request = self.client.request(Method::from_bytes(method.as_bytes()).unwrap(), url);
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
     }
 
     pub(crate) async fn send(&self, request: RequestBuilder) -> Answer {

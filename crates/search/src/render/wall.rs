@@ -64,15 +64,15 @@ fn consented(wall: &Wall, at: At, of: Of) -> Sql {
         .then("above.consent_key = deny.consent_key AND above.specificity > deny.specificity AND ")
         .append(matches("above", wall, at, of, true))
         .then(" OFFSET 0) OFFSET 0)");
+    // Who permits something permits nothing else; who only denies leaves the rest as it is.
     Sql::text_of("CASE WHEN ")
         .append(exists("rule", wall, at))
-        .then("TRUE OFFSET 0) THEN ")
+        .then("rule.is_permit OFFSET 0) THEN ")
         .append(permitted)
-        .then(" AND NOT ")
-        .append(denied)
         .then(" ELSE ")
         .append(without_consent)
-        .then(" END")
+        .then(" END AND NOT ")
+        .append(denied)
 }
 
 /// Of the rules that are in force now; `name` is one of a few that are written here.

@@ -1,0 +1,392 @@
+//! What a caller may see, in memory, one resource after the other: written from the rules, it knows nothing of the server.
+
+use super::Hospital;
+use super::evaluate::{kind_of, name_of};
+use super::parameters::{COMPARTMENTS, elements, parameter};
+use super::query::{Base, Query};
+use super::random::Random;
+use super::values::local;
+use super::world::{HERE, World};
+use crate::harness::{City, HOSPITALS, TestServer, entry, options, transaction};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Caller {
+    /// Who treats patients at the second hospital.
+    Doctor,
+    /// The same, with a right to few types.
+    Narrow,
+    /// One who is at the second hospital, for no purpose.
+    Idle,
+    /// The first patient.
+    Patient,
+}
+
+pub(super) const CALLERS: [Caller; 4] =
+    [Caller::Doctor, Caller::Narrow, Caller::Idle, Caller::Patient];
+
+const NARROW: [&str; 3] = ["Observation", "Patient", "ValueSet"];
+const PUBLIC: [&str; 3] = ["Organization", "Practitioner", "ValueSet"];
+const HOSPITAL: &str = "hb";
+
+/// What a patient said, as far as the caller is concerned.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Stance {
+    /// Nothing: who treats sees what is not sensitive.
+    Silent,
+    Nobody,
+    /// All, psychiatry only to the second hospital.
+    PsychiatryHere,
+    /// Only research.
+    Research,
+    /// Nothing to the third hospital.
+    NotThird,
+    /// What lies in one year.
+    OneYear,
+    /// All but what the first hospital wrote.
+    NotFirst,
+}
+
+const STANCES: [Stance; 7] = [
+    Stance::Silent,
+    Stance::Nobody,
+    Stance::PsychiatryHere,
+    Stance::Research,
+    Stance::NotThird,
+    Stance::OneYear,
+    Stance::NotFirst,
+];
+
+/// A world of several hospitals.
+pub(super) struct Shared {
+    pub(super) world: World,
+    /// Of each resource, by its place.
+    custodians: Vec<&'static str>,
+    /// Of patients, by their number.
+    stances: Vec<Stance>,
+}
+
+impl Shared {
+    pub(super) fn of(mut world: World, random: &mut Random) -> Shared {
+        // The servers of a city have different addresses here.
+        for resource in &mut world.resources {
+            *resource = serde_json::from_str(&resource.to_string().replace(HERE, "")).unwrap();
+        }
+        let patients = world.of("Patient").count();
+        for number in 1..=patients {
+            let subject = json!({ "reference": format!("Patient/p{number}") });
+            let code = *random.pick(&["F20.1", "B20", "I10", "F10.2"]);
+            world.resources.push(json!({
+                "resourceType": "Condition", "id": format!("s{number}"), "subject": subject,
+                "code": { "coding": [{ "system": "http://hl7.org/fhir/sid/icd-10", "code": code }] },
+            }));
+            if random.percent(70) {
+                world.resources.push(json!({
+                    "resourceType": "Encounter", "id": format!("care{number}"), "status": "in-progress",
+                    "class": { "system": "urn:a", "code": "Hb" }, "subject": subject,
+                }));
+            }
+        }
+        let custodians = world.resources.iter().map(|resource| {
+            let is_care = resource["id"].as_str().unwrap().starts_with("care");
+            if is_care || random.percent(30) { HOSPITALS[1] } else { HOSPITALS[0] }
+        });
+        let custodians = custodians.collect();
+        let stances = (0..patients).map(|number| STANCES[number % STANCES.len()]).collect();
+        Shared { world, custodians, stances }
+    }
+
+    fn kept(&self) -> impl Iterator<Item = (&Value, &'static str)> {
+        self.world.resources.iter().zip(self.custodians.iter().copied())
+    }
+
+    fn visible(&self, caller: Caller) -> World {
+        let open =
+            self.kept().filter(|(resource, custodian)| self.is_open(resource, custodian, caller));
+        World { resources: open.map(|(resource, _)| resource.clone()).collect() }
+    }
+
+    fn is_open(&self, resource: &Value, custodian: &str, caller: Caller) -> bool {
+        let kind = kind_of(resource);
+        let is_public = PUBLIC.contains(&kind);
+        match caller {
+            Caller::Patient => is_public || is_of_patient(resource, "p1"),
+            Caller::Narrow if !NARROW.contains(&kind) => false,
+            Caller::Idle => is_public || custodian == HOSPITAL,
+            Caller::Doctor | Caller::Narrow => {
+                is_public
+                    || custodian == HOSPITAL
+                    || record_of(resource)
+                        .is_some_and(|id| self.is_shared(resource, custodian, &id))
+            }
+        }
+    }
+
+    /// Whether the second hospital sees what another one wrote about this patient.
+    fn is_shared(&self, resource: &Value, custodian: &str, id: &str) -> bool {
+        self.is_treated(id) && self.is_permitted(resource, custodian, id)
+    }
+
+    fn is_treated(&self, id: &str) -> bool {
+        self.kept().any(|(resource, custodian)| {
+            let status = resource["status"].as_str().unwrap_or_default();
+            kind_of(resource) == "Encounter"
+                && custodian == HOSPITAL
+                && ["arrived", "triaged", "in-progress", "onleave"].contains(&status)
+                && resource["period"]["end"].is_null()
+                && patients(resource).contains(id)
+        })
+    }
+
+    fn is_permitted(&self, resource: &Value, custodian: &str, id: &str) -> bool {
+        let number: usize = id.trim_start_matches('p').parse().unwrap();
+        let labels = labels(resource);
+        let is_normal = labels.is_empty();
+        let stance = number.checked_sub(1).and_then(|place| self.stances.get(place));
+        match stance.copied().unwrap_or(Stance::Silent) {
+            Stance::Silent | Stance::NotThird => is_normal,
+            Stance::Nobody | Stance::Research => false,
+            Stance::PsychiatryHere => labels.iter().all(|label| *label == "PSY"),
+            Stance::OneYear => is_normal && is_in_year(resource),
+            Stance::NotFirst => is_normal && custodian != HOSPITALS[0],
+        }
+    }
+}
+
+impl Caller {
+    pub(super) fn may_ask(self, query: &Query) -> bool {
+        let kinds = match &query.base {
+            Base::Kind(kind) | Base::Compartment { kind, .. } => vec![*kind],
+            Base::Kinds(kinds) => kinds.clone(),
+        };
+        match self {
+            Caller::Narrow => kinds.iter().all(|kind| NARROW.contains(kind)),
+            Caller::Doctor | Caller::Idle | Caller::Patient => true,
+        }
+    }
+
+    fn token(self, city: &City) -> String {
+        match self {
+            Caller::Doctor => city.doctor(HOSPITAL),
+            Caller::Narrow => {
+                let scopes = NARROW.map(|kind| format!("user/{kind}.rs"));
+                city.with_scope(HOSPITAL, &scopes.join(" "))
+            }
+            Caller::Idle => city.token(HOSPITAL, |claims| {
+                claims["extensions"]["ihe_iua"]["purpose_of_use"] = json!([]);
+            }),
+            Caller::Patient => city.patient("p1", "patient/*.rs"),
+        }
+    }
+}
+
+/// The patients that a resource refers to, wherever it does.
+fn patients(resource: &Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut waiting = vec![resource];
+    while let Some(value) = waiting.pop() {
+        if let Some(("Patient", id)) = local(value) {
+            found.insert(id.split('/').next().unwrap().to_owned());
+        }
+        match value {
+            Value::Object(properties) => waiting.extend(properties.values()),
+            Value::Array(values) => waiting.extend(values),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The one patient whose record it belongs to.
+fn record_of(resource: &Value) -> Option<String> {
+    if kind_of(resource) == "Patient" {
+        return resource["id"].as_str().map(str::to_owned);
+    }
+    let patients = patients(resource);
+    let only = patients.first().filter(|_| patients.len() == 1)?;
+    match kind_of(resource) {
+        "Observation" | "Encounter" | "Condition" | "RiskAssessment" | "List" => {
+            (local(&resource["subject"]) == Some(("Patient", only))).then(|| only.clone())
+        }
+        _ => Some(only.clone()),
+    }
+}
+
+/// Whether it is in the compartment of a patient, and of no other.
+fn is_of_patient(resource: &Value, id: &str) -> bool {
+    let kind = kind_of(resource);
+    if kind == "Patient" {
+        return resource["id"] == id;
+    }
+    let mut names: Vec<&str> = COMPARTMENTS
+        .iter()
+        .filter(|row| row.0 == "Patient" && row.1 == kind)
+        .flat_map(|row| row.2.iter().copied())
+        .collect();
+    names.sort_unstable();
+    let is_in = names.iter().any(|name| {
+        let parameter = parameter(kind, name).unwrap();
+        elements(resource, parameter).iter().any(|element| local(element) == Some(("Patient", id)))
+    });
+    is_in && patients(resource).len() == 1
+}
+
+fn labels(resource: &Value) -> Vec<&'static str> {
+    let codings = resource["code"]["coding"].as_array().into_iter().flatten();
+    let diagnoses = codings.filter(|coding| coding["system"] == "http://hl7.org/fhir/sid/icd-10");
+    let label = |coding: &Value| match coding["code"].as_str().unwrap() {
+        "F20.1" => Some("PSY"),
+        "F10.2" => Some("ETH"),
+        "B20" => Some("HIV"),
+        _ => None,
+    };
+    diagnoses.filter_map(label).collect()
+}
+
+/// Whether all of its leading date lies in 2024, as hospitals here write it.
+fn is_in_year(resource: &Value) -> bool {
+    let of = |name: &str| parameter(kind_of(resource), name).map(|one| elements(resource, one));
+    let name = match kind_of(resource) {
+        "Observation" | "Encounter" | "Appointment" => "date",
+        "Patient" => "birthdate",
+        "Condition" => "onset-date",
+        _ => return false,
+    };
+    let elements = of(name).unwrap_or_default();
+    let Some(element) = elements.first() else { return false };
+    let (low, high) = super::values::span(element);
+    let (from, _) = super::values::moments("2024");
+    let (until, _) = super::values::moments("2025");
+    low >= from && high <= until
+}
+
+/// The same searches of a server with everything, and of one with what is open and nothing else.
+pub(super) struct Pair {
+    pub(super) whole: Hospital,
+    rest: TestServer,
+    _cities: [City; 2],
+}
+
+pub(super) async fn open(shared: &Shared, caller: Caller) -> Pair {
+    let world = shared.visible(caller);
+    let names: BTreeSet<String> = world.resources.iter().map(name_of).collect();
+    let whole = fill(shared, |_| true).await;
+    // What decides stays: whom the hospital treats, and what patients said.
+    let decides = |resource: &Value| kind_of(resource) == "Encounter";
+    let rest =
+        fill(shared, |resource| names.contains(&name_of(resource)) || decides(resource)).await;
+    let mut servers = Vec::new();
+    for city in [&whole, &rest] {
+        let mut server = city.replica().await;
+        let audience = server.base.clone();
+        let claims = caller.token(city);
+        server.token = Some(city.readdressed(&claims, &audience));
+        servers.push(server);
+    }
+    let rest_server = servers.pop().unwrap();
+    let server = servers.pop().unwrap();
+    Pair { whole: Hospital { server, world }, rest: rest_server, _cities: [whole, rest] }
+}
+
+/// A city of these resources – and in any case of what patients said, which nobody here may read.
+async fn fill(shared: &Shared, is_wanted: impl Fn(&Value) -> bool) -> City {
+    let city = City::start().await;
+    for hospital in [HOSPITALS[0], HOSPITALS[1]] {
+        let writer = city.writer(&options(&[("BUND_HOSPITAL", hospital)])).await;
+        let own = shared
+            .kept()
+            .filter(|(resource, custodian)| *custodian == hospital && is_wanted(resource));
+        let mut entries: Vec<Value> = own
+            .map(|(resource, _)| entry("PUT", &name_of(resource), Some(resource.clone())))
+            .collect();
+        if hospital == HOSPITALS[0] {
+            let consents = shared.stances.iter().enumerate();
+            entries.extend(consents.filter_map(|(place, stance)| consent(place + 1, *stance)));
+        }
+        writer.post("", &transaction(entries)).await.expect(200);
+    }
+    city
+}
+
+fn consent(number: usize, stance: Stance) -> Option<Value> {
+    let psychiatry =
+        json!([{ "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "PSY" }]);
+    let actor = |role: &str, code: &str| json!([{ "role": { "coding": [{ "code": role }] }, "reference": { "reference": format!("Organization/{code}") } }]);
+    let provision = match stance {
+        Stance::Silent => return None,
+        Stance::Nobody => json!({ "type": "deny" }),
+        Stance::PsychiatryHere => json!({ "type": "permit", "provision": [
+            { "type": "deny", "securityLabel": psychiatry },
+            { "type": "permit", "securityLabel": psychiatry, "actor": actor("IRCP", HOSPITAL) },
+        ] }),
+        Stance::Research => json!({ "type": "permit", "purpose": [
+            { "system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HRESCH" },
+        ] }),
+        Stance::NotThird => json!({ "type": "deny", "actor": actor("IRCP", HOSPITALS[2]) }),
+        Stance::OneYear => {
+            json!({ "type": "permit", "dataPeriod": { "start": "2024", "end": "2024" } })
+        }
+        Stance::NotFirst => json!({ "type": "permit", "provision": [
+            { "type": "deny", "actor": actor("CST", HOSPITALS[0]) },
+        ] }),
+    };
+    let id = format!("k{number}");
+    let consent = json!({
+        "resourceType": "Consent", "id": id, "status": "active",
+        "scope": { "coding": [{ "system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy" }] },
+        "category": [{ "coding": [{ "system": "http://loinc.org", "code": "59284-0" }] }],
+        "patient": { "reference": format!("Patient/p{number}") }, "dateTime": "2026-11-20",
+        "policy": [{ "uri": "https://profiles.ihe.net/ITI/PCF/Policy-basic-normal" }],
+        "provision": provision,
+    });
+    Some(entry("PUT", &format!("Consent/{id}"), Some(consent)))
+}
+
+impl Pair {
+    /// Page for page, but for the moments and the addresses.
+    pub(super) async fn differs(&self, query: &Query, count: usize) -> Result<(), String> {
+        // Milliseconds of two runs fall otherwise.
+        if query.sort.iter().any(|(name, _)| name == "_lastUpdated") {
+            return Ok(());
+        }
+        let mut answers = Vec::new();
+        for server in [&self.whole.server, &self.rest] {
+            let address = query.address(&server.base);
+            let mut next = Some(format!("{address}&_count={count}&_total=accurate"));
+            let mut pages = Vec::new();
+            while let Some(path) = next.take().filter(|_| pages.len() < 8) {
+                let page = server.get(&path).await;
+                next = page.next();
+                pages.push((page.status, masked(&page.text, &server.base)));
+            }
+            answers.push(pages);
+        }
+        let differing = answers[0].iter().zip(&answers[1]).find(|(one, other)| one != other);
+        match differing {
+            Some((one, other)) => Err(format!(
+                "{}\n  with all:     {one:?}\n  without rest: {other:?}",
+                query.address("")
+            )),
+            None if answers[0].len() == answers[1].len() => Ok(()),
+            None => Err(format!("{}: other pages", query.address(""))),
+        }
+    }
+}
+
+/// Without what differs between any two servers: the address, the moment of a write, what is opaque in links.
+fn masked(text: &str, base: &str) -> String {
+    let mut text = text.replace(base, "BASE");
+    for (before, after) in [("\"lastUpdated\":\"", '"'), ("_cursor=", '"')] {
+        let mut rest = text.as_str();
+        let mut whole = String::new();
+        while let Some((head, tail)) = rest.split_once(before) {
+            whole.push_str(head);
+            whole.push_str(before);
+            rest = tail.split_once(after).map_or("", |_| &tail[tail.find(after).unwrap()..]);
+        }
+        whole.push_str(rest);
+        text = whole;
+    }
+    text
+}
