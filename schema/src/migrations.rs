@@ -31,10 +31,11 @@ macro_rules! folder {
 }
 
 /// In the order they are applied.
-pub static FOLDERS: [Folder; 3] = [
+pub static FOLDERS: [Folder; 4] = [
     folder!("2026-11-24-000000_foundation"),
     folder!("2026-11-24-000100_access"),
     folder!("2026-11-24-100000_issuers"),
+    folder!("2026-11-24-110000_break_glass"),
 ];
 
 impl Folder {

@@ -60,26 +60,21 @@ pub async fn caller(app: &App, http: &HttpRequest, needs_token: bool) -> Result<
             ));
         }
     };
-    Ok(of(app, identity, &principal, asserted))
+    of(app, identity, &principal, asserted).await
 }
 
-fn of(app: &App, identity: &Identity, principal: &Principal, asserted: Option<Purposes>) -> Caller {
+async fn of(
+    app: &App,
+    identity: &Identity,
+    principal: &Principal,
+    asserted: Option<Purposes>,
+) -> Result<Caller, Failure> {
     let codes = principal.purposes.iter().filter_map(|code| Purposes::parse(code));
     let purposes = codes.fold(Purposes::default(), Purposes::with);
     let hospital = principal.hospital.as_ref().map(|(id, _)| Hospital {
         id: HospitalId(*id),
         prefix: identity.prefix(*id).unwrap_or_default(),
     });
-    let token = Token {
-        hospital,
-        scopes: parse_all(&principal.scope),
-        patient: principal.patient.clone(),
-        roles: principal.roles.iter().filter_map(|(_, code)| Role::parse(code)).collect(),
-        purposes: asserted.unwrap_or(purposes),
-        policy: app.settings.sharing.policy,
-        opened: Vec::new(),
-        now_micros: now_micros(),
-    };
     let agent = Agent {
         issuer: principal.issuer.clone(),
         subject: principal.subject.clone(),
@@ -88,5 +83,34 @@ fn of(app: &App, identity: &Identity, principal: &Principal, asserted: Option<Pu
         token_id: principal.token_id.clone(),
         roles: principal.roles.iter().map(|(_, code)| code.clone()).collect(),
     };
-    Caller::of_token(token, agent)
+    let roles: Vec<Role> =
+        principal.roles.iter().filter_map(|(_, code)| Role::parse(code)).collect();
+    let purposes = asserted.unwrap_or(purposes);
+    let opened = match &hospital {
+        Some(hospital)
+            if roles.contains(&Role::Emergency) && purposes.meets(Purposes::EMERGENCY) =>
+        {
+            app.store.opened(&agent, hospital.id).await?
+        }
+        Some(_) | None => Vec::new(),
+    };
+    let token = Token {
+        hospital,
+        scopes: parse_all(&principal.scope),
+        patient: principal.patient.clone(),
+        roles,
+        assurance: assurance(principal.acr.as_deref()),
+        purposes,
+        policy: app.settings.sharing.policy,
+        opened,
+        now_micros: now_micros(),
+    };
+    Ok(Caller::of_token(token, agent))
+}
+
+/// The number that an `acr` ends with: `2`, `loa2`, `urn:example:loa:2`.
+fn assurance(acr: Option<&str>) -> u8 {
+    let digits: Vec<char> =
+        acr.unwrap_or_default().chars().rev().take_while(char::is_ascii_digit).collect();
+    digits.into_iter().rev().collect::<String>().parse().unwrap_or(0)
 }

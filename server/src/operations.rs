@@ -1,5 +1,6 @@
 //! The operations of the specification, a file each (operations.html).
 
+mod break_glass;
 mod everything;
 mod lastn;
 mod reindex;
@@ -30,6 +31,15 @@ pub async fn look(
         }
         Target::Operation(Operation::Reindex, table, None) => {
             reindex::look(app, reader, grant, request, *table).await
+        }
+        Target::Operation(Operation::BreakGlass, Some(_), Some(id)) => {
+            break_glass::open(app, reader, grant, request, id).await
+        }
+        Target::Operation(Operation::Openings, None, None) => {
+            break_glass::list(app, grant, request).await
+        }
+        Target::Operation(Operation::Review, None, None) => {
+            break_glass::review(app, reader, grant, request).await
         }
         target => Err(Failure::method(target.allow())),
     }

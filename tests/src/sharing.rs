@@ -303,3 +303,166 @@ async fn tok_15_every_token_that_is_not_taken_has_the_same_answer() {
     bodies.dedup();
     assert_eq!(bodies.len(), 1, "{bodies:?}");
 }
+
+/// A token of somebody whom the hospital authorised for emergencies.
+fn emergency(city: &City, change: impl FnOnce(&mut Value)) -> String {
+    city.token("hb", |claims| {
+        claims["sub"] = json!("emergency-doctor");
+        claims["acr"] = json!("2");
+        let own = &mut claims["extensions"]["ihe_iua"];
+        own["subject_role"] = json!([{ "code": "btg-authorised" }]);
+        own["purpose_of_use"] = json!([{ "system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "BTG" }]);
+        change(claims);
+    })
+}
+
+fn reason(text: &str) -> Value {
+    json!({ "resourceType": "Parameters", "parameter": [{ "name": "reason", "valueString": text }] })
+}
+
+const WHY: &str = "unconscious after an accident";
+
+#[tokio::test]
+async fn cons_10_the_glass_is_broken_for_one_patient_and_one_person() {
+    let city = city().await;
+    let doctor = emergency(&city, |_| {});
+    let break_glass = "Patient/ha-p1/$break-glass";
+    check_seen(&city, &doctor, "ha-p1", &[]).await;
+    // Who, how surely, what for, and why.
+    city.post(&city.doctor("hb"), break_glass, &reason(WHY)).await.expect(403);
+    let weak = emergency(&city, |claims| claims["acr"] = json!("1"));
+    let refused = city.post(&weak, break_glass, &reason(WHY)).await.expect(401);
+    assert!(
+        refused.header("www-authenticate").unwrap().contains("insufficient_user_authentication")
+    );
+    let calm = emergency(&city, |claims| {
+        claims["extensions"]["ihe_iua"]["purpose_of_use"] = json!([{ "code": "TREAT" }]);
+    });
+    city.post(&calm, break_glass, &reason(WHY)).await.expect(403);
+    city.post(&doctor, break_glass, &reason("because")).await.expect(422);
+    check_seen(&city, &doctor, "ha-p1", &[]).await;
+
+    let opening = city.post(&doctor, break_glass, &reason(WHY)).await.expect(201).json();
+    check_seen(&city, &doctor, "ha-p1", &["ha-p1-c", "ha-p1-s"]).await;
+    check_seen(&city, &doctor, "ha-p2", &[]).await;
+    let colleague = emergency(&city, |claims| claims["sub"] = json!("colleague"));
+    check_seen(&city, &colleague, "ha-p1", &[]).await;
+    let elsewhere = emergency(&city, |claims| {
+        claims["extensions"]["ihe_iua"]["subject_organization_id"] = json!("hc");
+    });
+    check_seen(&city, &elsewhere, "ha-p1", &[]).await;
+    check_seen(&city, &calm, "ha-p1", &[]).await;
+
+    // Listed until it was reviewed.
+    let auditor = city.token("ha", |claims| {
+        claims["extensions"]["ihe_iua"]["subject_role"] = json!([{ "code": "auditor" }]);
+    });
+    city.get(&doctor, "$break-glass").await.expect(403);
+    let listed = city.get(&auditor, "$break-glass").await.expect(200).json();
+    assert_eq!(listed["parameter"][0]["part"][0], opening["parameter"][0]["part"][0]);
+    let id = listed["parameter"][0]["part"][0]["valueId"].as_str().unwrap();
+    let review = json!({ "resourceType": "Parameters", "parameter": [
+        { "name": "opening", "valueString": id }, { "name": "review", "valueString": "justified" },
+    ] });
+    city.post(&auditor, "$review", &review).await.expect(200);
+    city.post(&auditor, "$review", &review).await.expect(404);
+    let listed = city.get(&auditor, "$break-glass").await.expect(200).json();
+    assert_eq!(listed["parameter"], Value::Null);
+}
+
+#[tokio::test]
+async fn cons_11_what_no_emergency_opens_stays_closed() {
+    let city = city().await;
+    let own = city.doctor("ha");
+    let mut secret = condition("ha-p1-v", "ha-p1", "I10");
+    secret["meta"] = json!({ "security": [
+        { "system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "V" },
+    ] });
+    city.put(&own, &secret).await.expect(201);
+    let doctor = emergency(&city, |_| {});
+    city.post(&doctor, "Patient/ha-p1/$break-glass", &reason(WHY)).await.expect(201);
+    check_seen(&city, &doctor, "ha-p1", &["ha-p1-c", "ha-p1-s"]).await;
+    city.get(&doctor, "Condition/ha-p1-v").await.expect(404);
+    city.get(&own, "Condition/ha-p1-v").await.expect(200);
+    // Nor the record of one who does not want it even then.
+    let keeper = city.with_scope("ha", "user/Consent.cruds");
+    let never = json!({ "type": "deny", "purpose": [{ "system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "BTG" }] });
+    city.put(&keeper, &consent("ha-k", "ha-p1", never)).await.expect(201);
+    check_seen(&city, &doctor, "ha-p1", &[]).await;
+    // Where the policy is to deny, nothing is opened.
+    let strict = City::start_with(&[("BUND_CONSENT_POLICY", "deny")]).await;
+    let doctor = emergency(&strict, |_| {});
+    strict.post(&doctor, "Patient/ha-p1/$break-glass", &reason(WHY)).await.expect(403);
+}
+
+#[tokio::test]
+async fn cons_07_no_client_lowers_a_label() {
+    let city = city().await;
+    let own = city.doctor("ha");
+    city.put(&city.doctor("hb"), &encounter("hb-e1", "ha-p1")).await.expect(201);
+    let other = city.doctor("hb");
+    city.get(&other, "Condition/ha-p1-s").await.expect(404);
+    city.put(&own, &condition("ha-p1-s", "ha-p1", "I10")).await.expect(200);
+    city.get(&other, "Condition/ha-p1-s").await.expect(404);
+    city.get(&own, "Condition/ha-p1-s").await.expect(200);
+}
+
+#[tokio::test]
+async fn obj_06_criteria_of_changes_find_only_what_the_hospital_keeps() {
+    let city = city().await;
+    let other = city.doctor("hb");
+    city.put(&other, &encounter("hb-e1", "ha-p1")).await.expect(201);
+    // The patient is visible, and another hospital's: the criteria find nothing of it.
+    let mut own = patient("x");
+    own.as_object_mut().unwrap().remove("id");
+    own["identifier"] = json!([{ "system": "urn:id", "value": "ha-p1" }]);
+    let create = city.server.json("POST", "Patient", &own).bearer_auth(&other);
+    let create = create.header("if-none-exist", "identifier=urn:id|ha-p1");
+    city.server.send(create).await.expect(201);
+    let update =
+        city.server.json("PUT", "Patient?identifier=urn:id|ha-p1", &own).bearer_auth(&other);
+    city.server.send(update).await.expect(200);
+    city.delete(&other, "Patient?identifier=urn:id|ha-p1").await.expect(204);
+    city.get(&city.doctor("ha"), "Patient/ha-p1").await.expect(200);
+    // To look before writing takes the right to look.
+    let blind = city.with_scope("hb", "user/Patient.cud");
+    let create = city.server.json("POST", "Patient", &own).bearer_auth(&blind);
+    city.server.send(create.header("if-none-exist", "identifier=urn:id|1")).await.expect(403);
+}
+
+#[tokio::test]
+async fn obj_11_a_page_link_is_for_its_caller() {
+    let city = city().await;
+    let own = city.doctor("ha");
+    let page = city.get(&own, "Condition?_count=1").await.expect(200);
+    let next = page.next().unwrap();
+    city.get(&own, &next).await.expect(200);
+    let stranger = city.token("ha", |claims| claims["sub"] = json!("another"));
+    city.get(&stranger, &next).await.expect(404);
+}
+
+#[tokio::test]
+async fn obj_12_nobody_keeps_an_answer_for_another() {
+    let city = city().await;
+    let answer = city.get(&city.doctor("ha"), "Patient/ha-p1").await.expect(200);
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    // An ETag says nothing to who may not see the resource.
+    let request = city.server.request("GET", "Patient/ha-p1").bearer_auth(city.doctor("hb"));
+    city.server.send(request.header("if-none-match", "W/\"1\"")).await.expect(404);
+}
+
+#[tokio::test]
+async fn tok_25_who_is_disabled_is_out_within_seconds() {
+    let city = city().await;
+    let own = city.doctor("ha");
+    city.get(&own, "Patient/ha-p1").await.expect(200);
+    let store =
+        store::Store::open(&crate::harness::settings(&city.server.database.url)).await.unwrap();
+    store.enable_issuer(&city.issuer.iss, false).await.unwrap();
+    let out = async {
+        while city.get(&own, "Patient/ha-p1").await.status != 401 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(5), out).await.unwrap();
+}

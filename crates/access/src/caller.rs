@@ -31,6 +31,8 @@ pub struct Token {
     /// The patient in context, as an id.
     pub patient: Option<String>,
     pub roles: Vec<Role>,
+    /// How surely the person is the one it says: 2 with a second factor (`acr`).
+    pub assurance: u8,
     pub purposes: Purposes,
     /// What holds for patients of whom no consent is on file.
     pub policy: Policy,

@@ -274,8 +274,15 @@ pub enum Denied {
     /// With a scope that would do.
     #[error("no scope of the token permits this; {0} would")]
     Scope(String),
-    #[error("this is for those who run the server")]
-    Role,
+    #[error("this is for {0}")]
+    Role(&'static str),
+    /// The person has to show a second factor.
+    #[error("this needs a login with a second factor (acr 2)")]
+    Assurance,
+    #[error("the token does not say that it is an emergency: purpose of use BTG or ETREAT")]
+    Purpose,
+    #[error("the policy of this server opens no record in an emergency")]
+    Policy,
     #[error("the token speaks for no hospital, and only hospitals write")]
     NoHospital,
 }
@@ -298,8 +305,15 @@ pub fn decide(caller: &Caller, wish: &Wish) -> Result<Grant, Denied> {
         operation: operation.unwrap_or_default(),
         is_own_only: false,
     };
-    if wish.operation == Some(Operation::Reindex) && !caller.has_role(Role::Operator) {
-        return Err(Denied::Role);
+    match wish.operation {
+        Some(Operation::Reindex) if !caller.has_role(Role::Operator) => {
+            return Err(Denied::Role("those who run the server"));
+        }
+        Some(Operation::Openings | Operation::Review) if !caller.has_role(Role::Auditor) => {
+            return Err(Denied::Role("auditors"));
+        }
+        Some(Operation::BreakGlass) => may_break_the_glass(token)?,
+        _ => {}
     }
     if let Some(operation) = operation {
         let is_open = match wish.resource {
@@ -324,6 +338,23 @@ pub fn decide(caller: &Caller, wish: &Wish) -> Result<Grant, Denied> {
         agent: Arc::clone(caller.agent()),
         purposes: token.purposes,
     })
+}
+
+/// Who may open a record in an emergency.
+fn may_break_the_glass(token: &Token) -> Result<(), Denied> {
+    if token.policy == Policy::Deny {
+        return Err(Denied::Policy);
+    }
+    if token.hospital.is_none() || !token.roles.contains(&Role::Emergency) {
+        return Err(Denied::Role("those whom a hospital authorised for emergencies"));
+    }
+    if !token.purposes.meets(Purposes::EMERGENCY) {
+        return Err(Denied::Purpose);
+    }
+    if token.assurance < 2 {
+        return Err(Denied::Assurance);
+    }
+    Ok(())
 }
 
 /// The level that a caller like this asks for.

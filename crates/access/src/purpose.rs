@@ -18,6 +18,8 @@ const CODES: [(&str, i32); 8] = [
 
 impl Purposes {
     pub const TREATMENT: Purposes = Purposes(1 | 2);
+    pub const EMERGENCY: Purposes = Purposes(2 | 4);
+    pub const BREAK_THE_GLASS: Purposes = Purposes(4);
 
     pub fn parse(code: &str) -> Option<Purposes> {
         CODES.iter().find(|(known, _)| *known == code).map(|(_, bit)| Purposes(*bit))

@@ -54,6 +54,12 @@ pub enum Operation {
     LastN,
     /// `$reindex` of all types, or of one.
     Reindex,
+    /// `$break-glass` of a patient.
+    BreakGlass,
+    /// `$break-glass` without a patient: what was opened.
+    Openings,
+    /// `$review` of what was opened.
+    Review,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -85,7 +91,13 @@ impl Wish {
             Interaction::Operation => match self.operation {
                 Some(Operation::Everything) => Some(Operations::READ),
                 Some(Operation::LastN) => Some(Operations::SEARCH),
-                Some(Operation::Reindex) | None => None,
+                Some(
+                    Operation::Reindex
+                    | Operation::BreakGlass
+                    | Operation::Openings
+                    | Operation::Review,
+                )
+                | None => None,
             },
             Interaction::Capabilities | Interaction::Batch | Interaction::Transaction => None,
         }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod agents;
+pub mod break_glass;
 pub mod bulk;
 pub mod clock;
 mod concepts;

@@ -166,7 +166,17 @@ impl From<access::Denied> for Failure {
             access::Denied::Scope(scope) => {
                 Some(format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\""))
             }
-            access::Denied::Role | access::Denied::NoHospital => None,
+            // RFC 9470: who logs in again with a second factor may come back.
+            access::Denied::Assurance => {
+                let challenge =
+                    "Bearer error=\"insufficient_user_authentication\", acr_values=\"2\"";
+                let failure = Failure::new(401, Code::Login, denied.to_string());
+                return Failure { authenticate: Some(challenge.to_owned()), ..failure };
+            }
+            access::Denied::Role(_)
+            | access::Denied::Purpose
+            | access::Denied::Policy
+            | access::Denied::NoHospital => None,
         };
         Failure { authenticate, ..Failure::new(403, Code::Forbidden, denied.to_string()) }
     }

@@ -57,6 +57,9 @@ fn operation(name: &str, table: Option<&Table>, has_id: bool) -> Result<Operatio
         ("$everything", Some("Patient" | "Encounter"), true) => Ok(Operation::Everything),
         ("$lastn", Some("Observation"), false) => Ok(Operation::LastN),
         ("$reindex", _, false) => Ok(Operation::Reindex),
+        ("$break-glass", Some("Patient"), true) => Ok(Operation::BreakGlass),
+        ("$break-glass", None, false) => Ok(Operation::Openings),
+        ("$review", None, false) => Ok(Operation::Review),
         _ => Err(no_operation(name)),
     }
 }

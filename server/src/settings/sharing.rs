@@ -2,11 +2,14 @@
 
 use super::source::{Error, Source};
 use access::Policy;
+use std::time::Duration;
 
 #[derive(Clone, Debug)]
 pub struct Sharing {
     /// What holds for patients of whom no consent is on file.
     pub policy: Policy,
+    /// How long a record is open that was opened in an emergency.
+    pub break_glass: Duration,
 }
 
 pub(super) fn read(source: &Source) -> Result<Sharing, Error> {
@@ -22,5 +25,10 @@ pub(super) fn read(source: &Source) -> Result<Sharing, Error> {
             return Err(Error::Value { variable: "BUND_CONSENT_POLICY", reason });
         }
     };
-    Ok(Sharing { policy })
+    let hours: u64 = source.get("BUND_BREAK_GLASS_HOURS")?;
+    if !(1..=24).contains(&hours) {
+        let reason = format!("{hours} is not between 1 and 24 hours");
+        return Err(Error::Value { variable: "BUND_BREAK_GLASS_HOURS", reason });
+    }
+    Ok(Sharing { policy, break_glass: Duration::from_secs(hours * 3_600) })
 }

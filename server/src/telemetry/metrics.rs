@@ -36,7 +36,7 @@ const fn metric(
     Metric { name, kind, labels, text }
 }
 
-pub static METRICS: [Metric; 21] = [
+pub static METRICS: [Metric; 24] = [
     metric(
         "bund_http_requests_total",
         Kind::Counter,
@@ -117,6 +117,19 @@ pub static METRICS: [Metric; 21] = [
         &[],
         "tokens verified with keys that could not be fetched anew in time",
     ),
+    metric("bund_break_glass_total", Kind::Counter, &[], "records opened in an emergency"),
+    metric(
+        "bund_break_glass_unreviewed",
+        Kind::Gauge,
+        &[],
+        "records opened in an emergency that nobody has reviewed",
+    ),
+    metric(
+        "bund_break_glass_oldest_seconds",
+        Kind::Gauge,
+        &[],
+        "since when the oldest of them waits",
+    ),
     metric(
         "bund_pool_connections",
         Kind::Gauge,
@@ -196,6 +209,10 @@ pub async fn page(app: &App) -> Option<String> {
     if let Ok(size) = app.store.database_size().await {
         gauge!("bund_database_wal_bytes").set(size.wal_bytes);
         gauge!("bund_database_size_bytes").set(size.bytes);
+    }
+    if let Ok((number, oldest)) = app.store.unreviewed().await {
+        gauge!("bund_break_glass_unreviewed").set(as_float(number.unsigned_abs()));
+        gauge!("bund_break_glass_oldest_seconds").set(oldest);
     }
     handle.run_upkeep();
     Some(handle.render())

@@ -4,7 +4,7 @@ use super::At;
 use crate::sharing::relation_salt;
 use crate::sql::{Bind, Sql};
 use crate::wall::Wall;
-use access::Labels;
+use access::{Labels, Purposes};
 
 /// What of a row can be asked: the current version of a resource has more columns than a version in the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,12 @@ pub(super) fn as_filter(wall: &Wall, at: At, of: Of) -> Sql {
     let mut ways = Vec::new();
     if !wall.opened.is_empty() {
         let opened = Bind::Int8Array(wall.opened.clone());
-        ways.push(at.column(".patient").then(" = ANY(").bind(opened).then(")"));
+        let is_opened = at.column(".patient").then(" = ANY(").bind(opened).then(")");
+        let refused = exists("refusal", wall, at)
+            .then("NOT refusal.is_permit AND (refusal.purposes & ")
+            .bind(Bind::Int4(Purposes::BREAK_THE_GLASS.bits()))
+            .then(") <> 0 OFFSET 0)");
+        ways.push(Sql::all(vec![is_opened, Sql::text_of("NOT ").append(refused)]));
     }
     if wall.purposes != 0 {
         ways.push(Sql::all(vec![is_treated(wall, at), consented(wall, at, of)]));

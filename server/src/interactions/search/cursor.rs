@@ -92,8 +92,10 @@ impl Cursor {
     ) -> Result<Cursor, Failure> {
         const TAG_BYTES: usize = 32;
         let forged = || {
-            Failure::bad_request(
-                "_cursor is not one this server gave for this search; follow the links as they are",
+            Failure::new(
+                404,
+                Code::NotFound,
+                "_cursor is not one this server gave to this caller for this search; follow the links as they are",
             )
         };
         if text.len() > TEXT_BYTES_MAX {
