@@ -102,6 +102,7 @@ async fn of(
         assurance: assurance(principal.acr.as_deref()),
         purposes,
         policy: app.settings.sharing.policy,
+        withdrawn: identity.withdrawn(),
         opened,
         now_micros: now_micros(),
     };

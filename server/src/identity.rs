@@ -192,6 +192,13 @@ impl Identity {
         hospital.and_then(|hospital| hospital.prefix.clone())
     }
 
+    /// Hospitals that no longer take part.
+    pub fn withdrawn(&self) -> Vec<i32> {
+        let known = self.known();
+        let hospitals = known.registry.hospitals.iter().filter(|hospital| !hospital.is_enabled);
+        hospitals.map(|hospital| hospital.id).collect()
+    }
+
     async fn verify_token(&self, token: &str) -> Result<Arc<Principal>, Refusal> {
         let hash: [u8; 32] = Sha256::digest(token).into();
         let now = self.inner.clock.calendar();

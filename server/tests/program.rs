@@ -50,13 +50,13 @@ fn get(address: &str, path: &str) -> String {
 }
 
 #[test]
-fn mistakes_are_named_before_anything_is_done() {
+fn conf_01_mistakes_are_named_before_anything_is_done() {
     let run = |arguments: &[&str], variables: &[(&str, &str)]| {
         bund().args(arguments).envs(variables.iter().copied()).output().unwrap()
     };
     let database = ("BUND_DATABASE_URL", "postgresql://nobody@localhost:1/none");
     refused(&run(&["serve", "--insecure-no-auth"], &[]), "BUND_DATABASE_URL is not set");
-    refused(&run(&["serve"], &[database]), "needs --insecure-no-auth");
+    refused(&run(&["serve"], &[database]), "not available");
     let everywhere = ["serve", "--insecure-no-auth", "--listen", "0.0.0.0:0"];
     refused(&run(&everywhere, &[database]), "only on a loopback address");
     refused(&run(&["migrate"], &[database]), "not available");
@@ -315,7 +315,7 @@ fn migrated() -> Cluster {
 }
 
 #[test]
-fn logs_and_metrics_tell_what_happened_and_to_nobody_whom() {
+fn log_01_logs_and_metrics_tell_what_happened_and_to_nobody_whom() {
     let cluster = migrated();
     let variables = [("BUND_LOG", "debug,h2=info,hyper=info"), ("BUND_LOG_FORMAT", "json")];
     let (mut child, address) = serve_with(&cluster.url(), &variables, Stdio::piped());

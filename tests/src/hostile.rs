@@ -9,7 +9,7 @@ async fn alive(server: &TestServer) {
 }
 
 #[tokio::test]
-async fn malformed_bodies_are_refused() {
+async fn dos_02_malformed_bodies_are_refused() {
     let server = TestServer::start().await;
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let nested = format!(
@@ -39,7 +39,7 @@ async fn malformed_bodies_are_refused() {
 }
 
 #[tokio::test]
-async fn malformed_xml_is_refused() {
+async fn dos_03_malformed_xml_is_refused() {
     let server = TestServer::start().await;
     for body in [
         "<Patient",
@@ -59,7 +59,7 @@ async fn malformed_xml_is_refused() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_large_is_refused() {
+async fn dos_01_a_body_that_is_too_large_is_refused() {
     let server = TestServer::start_with(options(&[("BUND_BODY_BYTES_MAX", "2000")])).await;
     let request = server.request("POST", "Patient").header("content-type", "application/fhir+json");
     server.send(request.body(" ".repeat(3_000))).await.refused(413, "2000 bytes");
@@ -67,7 +67,7 @@ async fn a_body_that_is_too_large_is_refused() {
 }
 
 #[tokio::test]
-async fn a_body_that_never_comes_is_given_up() {
+async fn dos_08_a_body_that_never_comes_is_given_up() {
     let server = TestServer::start_with(options(&[("BUND_REQUEST_TIMEOUT_MS", "300")])).await;
     let address = server.base.trim_start_matches("http://").trim_end_matches("/fhir");
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -119,7 +119,7 @@ async fn what_is_just_not_too_deep_is_stored_and_read_in_both_formats() {
 }
 
 #[tokio::test]
-async fn quotes_and_wildcards_are_only_text() {
+async fn sql_01_quotes_and_wildcards_are_only_text() {
     let server = TestServer::start().await;
     alive(&server).await;
     for value in ["'", "';DROP TABLE patient;--", "%25", "_", "*", "\\", "$1", "%00", "%7F"] {

@@ -466,3 +466,364 @@ async fn tok_25_who_is_disabled_is_out_within_seconds() {
     };
     tokio::time::timeout(std::time::Duration::from_secs(5), out).await.unwrap();
 }
+
+#[tokio::test]
+async fn own_03_the_custodian_always_reads_its_own() {
+    let city = city().await;
+    let keeper = city.with_scope("ha", "user/Consent.cruds");
+    city.put(&keeper, &consent("ha-k", "ha-p1", json!({ "type": "deny" }))).await.expect(201);
+    check_seen(&city, &city.doctor("ha"), "ha-p1", &["ha-p1-c", "ha-p1-s"]).await;
+}
+
+#[tokio::test]
+async fn own_06_of_a_hospital_that_withdraws_others_see_nothing() {
+    let city = city().await;
+    let other = city.doctor("hb");
+    city.put(&other, &encounter("hb-e1", "ha-p1")).await.expect(201);
+    check_seen(&city, &other, "ha-p1", &["ha-p1-c"]).await;
+    let store =
+        store::Store::open(&crate::harness::settings(&city.server.database.url)).await.unwrap();
+    store.enable_hospital("ha", false).await.unwrap();
+    let gone = async {
+        while city.get(&other, "Condition/ha-p1-c").await.status != 404 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), gone).await.unwrap();
+    check_seen(&city, &other, "ha-p1", &[]).await;
+}
+
+#[tokio::test]
+async fn own_12_who_runs_the_server_sees_no_record() {
+    let city = city().await;
+    let with_role = |role: &str, scope: &str| {
+        city.token("ha", |claims| {
+            claims["scope"] = json!(scope);
+            claims["extensions"]["ihe_iua"] = json!({ "subject_role": [{ "code": role }] });
+        })
+    };
+    let operator = with_role("operator", "user/*.cruds system/*.cruds");
+    for path in [
+        "Patient",
+        "Patient/ha-p1",
+        "Patient/ha-p1/$everything",
+        "_history",
+        "?_type=Patient",
+        "Patient?_explain=true",
+    ] {
+        city.get(&operator, path).await.expect(403);
+    }
+    city.post(&operator, "$reindex", &json!({ "resourceType": "Parameters" })).await.expect(202);
+}
+
+#[tokio::test]
+async fn law_04_nobody_has_the_duties_of_two() {
+    let city = city().await;
+    let with_role = |role: &str| {
+        city.token("ha", |claims| {
+            claims["scope"] = json!("user/*.cruds");
+            claims["extensions"]["ihe_iua"] = json!({ "subject_role": [{ "code": role }] });
+        })
+    };
+    for (role, reindex, openings) in [
+        ("operator", 202, 403),
+        ("auditor", 403, 200),
+        ("security-administrator", 403, 403),
+        ("doctor", 403, 403),
+    ] {
+        let token = with_role(role);
+        let nothing = json!({ "resourceType": "Parameters" });
+        assert_eq!(city.post(&token, "$reindex", &nothing).await.status, reindex, "{role}");
+        assert_eq!(city.get(&token, "$break-glass").await.status, openings, "{role}");
+        city.get(&token, "AuditEvent").await.expect(403);
+        city.get(&token, "Patient").await.expect(403);
+    }
+}
+
+#[tokio::test]
+async fn tok_24_a_hospital_brings_no_patient_that_it_does_not_treat() {
+    let city = city().await;
+    let launched = city.token("hb", |claims| {
+        claims["patient"] = json!("ha-p1");
+        claims["scope"] = json!("patient/*.rs");
+    });
+    city.get(&launched, "Patient/ha-p1").await.expect(404);
+    assert_eq!(found(&city, &launched, "Condition?").await, [""; 0]);
+    city.put(&city.doctor("hb"), &encounter("hb-e1", "ha-p1")).await.expect(201);
+    assert_eq!(found(&city, &launched, "Condition?").await, ["ha-p1-c"]);
+}
+
+#[tokio::test]
+async fn back_04_a_hospital_writes_what_it_keeps_and_nothing_else() {
+    let city = city().await;
+    let system = city.with_scope("hb", "system/Patient.cruds");
+    city.put(&system, &patient("hb-p1")).await.expect(201);
+    let mut foreign = patient("hb-p2");
+    foreign["managingOrganization"] = reference("Organization/ha");
+    foreign["meta"] = json!({ "source": "urn:ha" });
+    city.put(&system, &foreign).await.expect(201);
+    // Whatever the body says, it is the other's who wrote it.
+    city.put(&city.doctor("ha"), &patient("hb-p2")).await.expect(404);
+    city.get(&city.doctor("ha"), "Patient/hb-p2").await.expect(404);
+    city.get(&city.doctor("hb"), "Patient/hb-p2").await.expect(200);
+    // Under another's prefix nothing is made.
+    city.put(&system, &patient("ha-p7")).await.expect(404);
+}
+
+#[tokio::test]
+async fn back_03_too_wide_a_scope_fails_at_once() {
+    let city = city().await;
+    let narrow = city.with_scope("ha", "system/Observation.rs");
+    for path in ["Patient", "Patient/ha-p1", "Patient/_history", "Patient/ha-p1/$everything"] {
+        city.get(&narrow, path).await.expect(403);
+    }
+    assert_eq!(found(&city, &narrow, "?_type=Patient,Observation").await, ["ha-p1-o", "ha-p2-o"]);
+}
+
+#[tokio::test]
+async fn scope_03_who_may_only_create_is_shown_nothing() {
+    let city = city().await;
+    let blind = city.with_scope("ha", "user/Patient.c");
+    let mut new = patient("x");
+    new.as_object_mut().unwrap().remove("id");
+    let created = city.post(&blind, "Patient", &new).await.expect(201);
+    assert_eq!(created.text, "");
+    let location = created.header("location").unwrap().to_owned();
+    let path =
+        location.split("/fhir/").nth(1).unwrap().split("/_history").next().unwrap().to_owned();
+    city.get(&blind, &path).await.expect(403);
+}
+
+#[tokio::test]
+async fn obj_02_values_of_types_without_a_right_are_not_guessed() {
+    let city = city().await;
+    let blind = city.with_scope("ha", "user/Patient.rs");
+    for value in ["gt1", "lt1000", "eq120"] {
+        let has = format!("Patient?_has:Observation:patient:value-quantity={value}");
+        assert_eq!(found(&city, &blind, &has).await, [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn obj_03_chains_over_what_is_closed_find_nothing() {
+    let city = city().await;
+    let blind = city.with_scope("ha", "user/Observation.rs");
+    assert_eq!(
+        found(&city, &blind, "Observation?subject:Patient.identifier=urn:id|ha-p1").await,
+        [""; 0]
+    );
+    let own = city.doctor("ha");
+    assert_eq!(
+        found(&city, &own, "Observation?subject:Patient.identifier=urn:id|ha-p1").await,
+        ["ha-p1-o"]
+    );
+}
+
+#[tokio::test]
+async fn obj_04_nothing_closed_is_included() {
+    let city = city().await;
+    let blind = city.with_scope("ha", "user/Observation.rs");
+    let included = "Observation?_id=ha-p1-o&_include=*&_include:iterate=Patient:*&_revinclude=Provenance:target";
+    assert_eq!(found(&city, &blind, included).await, ["ha-p1-o"]);
+    let other = city.doctor("hb");
+    city.put(&other, &observation("hb-o", "ha-p1", "laboratory")).await.expect(201);
+    assert_eq!(found(&city, &other, "Observation?_include=*").await, ["hb-o"]);
+}
+
+#[tokio::test]
+async fn obj_05_no_id_tells_what_others_have() {
+    let city = city().await;
+    let other = city.doctor("hb");
+    let mut texts = Vec::new();
+    for id in ["ha-p1", "ha-p7", "anything"] {
+        let path = format!("Patient/{id}");
+        let put = city.put(&other, &patient(id)).await;
+        let patch = json!([{ "op": "add", "path": "/active", "value": true }]).to_string();
+        let request = city.server.request("PATCH", &path).bearer_auth(&other);
+        let request = request.header("content-type", "application/json-patch+json");
+        let patch = city.server.send(request.body(patch)).await;
+        let read = city.get(&other, &path).await;
+        let version = city.get(&other, &format!("{path}/_history/1")).await;
+        let history = city.get(&other, &format!("{path}/_history")).await;
+        let answers = [put, patch, read, version, history];
+        texts.push(answers.map(|answer| (answer.status, answer.text.replace(id, "…"))));
+    }
+    assert_eq!(texts[0], texts[1]);
+    assert_eq!(texts[1], texts[2]);
+}
+
+#[tokio::test]
+async fn obj_07_the_past_is_as_closed_as_the_present() {
+    let city = city().await;
+    let (own, other) = (city.doctor("ha"), city.doctor("hb"));
+    city.put(&other, &encounter("hb-e1", "ha-p1")).await.expect(201);
+    // Its first version was not sensitive: what is there today is.
+    city.get(&other, "Condition/ha-p1-c/_history/1").await.expect(200);
+    city.put(&own, &condition("ha-p1-c", "ha-p1", "F20.1")).await.expect(200);
+    for path in [
+        "Condition/ha-p1-c",
+        "Condition/ha-p1-c/_history/1",
+        "Condition/ha-p1-c/_history/2",
+        "Condition/ha-p1-c/_history",
+    ] {
+        city.get(&other, path).await.expect(404);
+    }
+    // What was deleted is gone for those who could see it, and never was for others.
+    city.delete(&own, "Observation/ha-p1-o").await.expect(204);
+    city.delete(&own, "Observation/ha-p2-o").await.expect(204);
+    city.get(&other, "Observation/ha-p1-o").await.expect(410);
+    city.get(&other, "Observation/ha-p2-o").await.expect(404);
+}
+
+#[tokio::test]
+async fn obj_09_what_is_about_two_patients_is_seen_by_neither() {
+    let city = city().await;
+    let own = city.doctor("ha");
+    let group = json!({ "resourceType": "List", "id": "ha-l", "status": "current", "mode": "working", "subject": reference("Patient/ha-p1"),
+        "entry": [{ "item": reference("Patient/ha-p2") }] });
+    city.put(&own, &group).await.expect(201);
+    let other = city.doctor("hb");
+    city.put(&other, &encounter("hb-e1", "ha-p1")).await.expect(201);
+    city.get(&other, "List/ha-l").await.expect(404);
+    city.get(&city.patient("ha-p1", "patient/*.rs"), "List/ha-l").await.expect(404);
+    city.get(&own, "List/ha-l").await.expect(200);
+}
+
+#[tokio::test]
+async fn obj_10_refusals_do_not_tell_what_is_there() {
+    let city = city().await;
+    let other = city.doctor("hb");
+    let mut texts = Vec::new();
+    for id in ["ha-p1", "ha-p7"] {
+        let mut answers = Vec::new();
+        for (method, header, value) in [
+            ("PUT", "if-match", "W/\"7\""),
+            ("PUT", "if-none-match", "*"),
+            ("DELETE", "if-match", "W/\"7\""),
+            ("GET", "if-none-match", "W/\"1\""),
+        ] {
+            let request = city.server.json(method, &format!("Patient/{id}"), &patient(id));
+            let answer = city.server.send(request.bearer_auth(&other).header(header, value)).await;
+            answers.push((
+                answer.status,
+                answer.text.replace(id, "…"),
+                answer.header("etag").map(str::to_owned),
+            ));
+        }
+        texts.push(answers);
+    }
+    assert_eq!(texts[0], texts[1]);
+}
+
+#[tokio::test]
+async fn obj_14_words_and_filters_are_held_by_the_same_walls() {
+    let city = city().await;
+    let own = city.doctor("ha");
+    let mut told = observation("ha-p1-t", "ha-p1", "laboratory");
+    told["note"] = json!([{ "text": "metastases" }]);
+    told["text"] = json!({ "status": "additional", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\"><p>metastases</p></div>" });
+    city.put(&own, &told).await.expect(201);
+    let other = city.doctor("hb");
+    for search in [
+        "_content=metastases",
+        "_text=metastases",
+        "_filter=status eq final",
+        "code:text=a&_filter=subject.identifier pr true",
+    ] {
+        assert_eq!(
+            found(&city, &other, &format!("Observation?{search}")).await,
+            [""; 0],
+            "{search}"
+        );
+    }
+    assert_eq!(found(&city, &own, "Observation?_content=metastases").await, ["ha-p1-t"]);
+}
+
+#[tokio::test]
+async fn cons_04_what_is_denied_is_as_if_it_were_not_there() {
+    let city = city().await;
+    let other = city.doctor("hb");
+    let denied = city.get(&other, "Condition/ha-p1-c").await.expect(404);
+    let absent = city.get(&other, "Condition/ha-p9-c").await.expect(404);
+    assert_eq!(denied.text.replace("ha-p1", "…"), absent.text.replace("ha-p9", "…"));
+    let empty = city.get(&other, "Condition?patient=ha-p1").await.expect(200).json();
+    let nobody = city.get(&other, "Condition?patient=ha-p9").await.expect(200).json();
+    assert_eq!(empty.to_string().replace("ha-p1", "…"), nobody.to_string().replace("ha-p9", "…"));
+}
+
+#[tokio::test]
+async fn cons_06_authors_are_hospitals_and_not_words() {
+    let city = city().await;
+    let other = city.doctor("hb");
+    city.put(&other, &encounter("hb-e1", "ha-p1")).await.expect(201);
+    let third = city.doctor("hc");
+    city.put(&third, &condition("hc-c", "ha-p1", "I10")).await.expect(201);
+    let keeper = city.with_scope("ha", "user/Consent.cruds");
+    let by = json!([{ "role": { "coding": [{ "code": "CST" }] }, "reference": reference("Organization/ha") }]);
+    let without = json!({ "type": "permit", "provision": [{ "type": "deny", "actor": by }] });
+    city.put(&keeper, &consent("ha-k", "ha-p1", without)).await.expect(201);
+    assert_eq!(found(&city, &other, "Condition?patient=ha-p1").await, ["hc-c"]);
+}
+
+#[tokio::test]
+async fn cons_09_a_purpose_is_the_issuers_word() {
+    let city = city().await;
+    let other = city.doctor("hb");
+    city.put(&other, &encounter("hb-e1", "ha-p1")).await.expect(201);
+    city.get(&other, "Condition/ha-p1-c").await.expect(200);
+    let asserted = city.server.request("GET", "Condition/ha-p1-c").bearer_auth(&other);
+    city.server.send(asserted.header("x-purpose-of-use", "TREAT")).await.expect(403);
+    let payment = city.token("hb", |claims| {
+        claims["extensions"]["ihe_iua"]["purpose_of_use"] = json!([{ "code": "HPAYMT" }]);
+    });
+    city.get(&payment, "Condition/ha-p1-c").await.expect(404);
+}
+
+#[tokio::test]
+async fn prop_02_nobody_sets_what_the_server_sets() {
+    let city = city().await;
+    let own = city.doctor("ha");
+    let mut forged = patient("ha-p1");
+    forged["meta"] = json!({ "versionId": "77", "lastUpdated": "2001-01-01T00:00:00Z" });
+    forged["active"] = json!(true);
+    let stored = city.put(&own, &forged).await.expect(200).json();
+    assert_eq!(stored["meta"]["versionId"], "2");
+    assert!(stored["meta"]["lastUpdated"].as_str().unwrap() > "2026");
+}
+
+#[tokio::test]
+async fn ssrf_02_nothing_that_is_written_is_fetched() {
+    let city = city().await;
+    let own = city.doctor("ha");
+    let trap = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    trap.set_nonblocking(true).unwrap();
+    let url = format!("http://{}/fhir", trap.local_addr().unwrap());
+    let mut resource = observation("ha-x", "ha-p1", "laboratory");
+    resource["meta"] = json!({ "profile": [format!("{url}/StructureDefinition/x")] });
+    resource["performer"] = json!([reference(&format!("{url}/Practitioner/1"))]);
+    resource["derivedFrom"] = json!([reference(&format!("{url}/Observation/1"))]);
+    city.put(&own, &resource).await.expect(201);
+    let document = json!({ "resourceType": "DocumentReference", "id": "ha-d", "status": "current",
+        "content": [{ "attachment": { "contentType": "text/plain", "url": format!("{url}/Binary/1") } }] });
+    city.put(&own, &document).await.expect(201);
+    city.get(&own, "Observation?_id=ha-x&_include=*").await.expect(200);
+    city.get(&own, &format!("Observation?performer={url}/Practitioner/1")).await.expect(200);
+    city.get(&own, &format!("Observation?code:in={url}/ValueSet/1")).await.expect(400);
+    city.get(&own, "Patient/ha-p1/$everything").await.expect(200);
+    let nobody = trap.accept().unwrap_err();
+    assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[tokio::test]
+async fn back_05_a_token_is_shown_to_nobody() {
+    let city = city().await;
+    let trap = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    trap.set_nonblocking(true).unwrap();
+    let foreign = format!("http://{}/fhir/Patient/1", trap.local_addr().unwrap());
+    let own = city.doctor("ha");
+    let mut resource = observation("ha-x", "ha-p1", "laboratory");
+    resource["subject"] = reference(&foreign);
+    city.put(&own, &resource).await.expect(201);
+    city.get(&own, "Observation?_id=ha-x&_include=Observation:subject").await.expect(200);
+    assert_eq!(trap.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+}

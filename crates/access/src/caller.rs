@@ -36,6 +36,8 @@ pub struct Token {
     pub purposes: Purposes,
     /// What holds for patients of whom no consent is on file.
     pub policy: Policy,
+    /// Numbers of hospitals that no longer take part.
+    pub withdrawn: Vec<i32>,
     /// Ids of patients whose record was opened to this person by breaking the glass.
     pub opened: Vec<String>,
     /// When the request came, in microseconds since 1970.

@@ -262,6 +262,11 @@ impl Wall<'_> {
         self.token.purposes
     }
 
+    /// Hospitals whose records nobody else sees any more.
+    pub fn withdrawn(&self) -> &[i32] {
+        &self.token.withdrawn
+    }
+
     /// Patients to whom the glass was broken.
     pub fn opened(&self) -> &[String] {
         &self.token.opened

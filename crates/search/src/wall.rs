@@ -20,6 +20,8 @@ pub(crate) struct Wall {
     /// As bits.
     pub(crate) purposes: i32,
     pub(crate) is_open_without_consent: bool,
+    /// Hospitals that no longer share.
+    pub(crate) withdrawn: Vec<i64>,
     /// Keys of patients to whom the glass was broken.
     pub(crate) opened: Vec<i64>,
 }
@@ -65,6 +67,7 @@ fn wall(bounds: &Bounds, table: &Table) -> Option<Wall> {
         now: wall.now_micros(),
         purposes: wall.purposes().bits(),
         is_open_without_consent: wall.is_open_without_consent(),
+        withdrawn: wall.withdrawn().iter().copied().map(i64::from).collect(),
         opened: wall.opened().iter().map(|id| resource_key("Patient", id)).collect(),
     })
 }

@@ -99,6 +99,8 @@ pub struct Changed {
     pub json: Option<Vec<u8>>,
     pub patient: Option<i64>,
     pub entry: Option<usize>,
+    /// Whether the caller may read what was written.
+    pub is_shown: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -353,6 +355,7 @@ impl Changed {
     pub fn answer(&self, request: &Request) -> Answer {
         let content = match (&self.json, self.effect) {
             (_, Effect::Deleted | Effect::Absent) | (None, _) => Content::Nothing,
+            _ if !self.is_shown => Content::Nothing,
             (Some(json), _) => Content::Text(json.clone()),
         };
         let location = match (self.effect, self.tag) {
@@ -378,6 +381,7 @@ impl Changed {
         effect: Effect,
         interaction: Interaction,
         entry: Option<usize>,
+        is_shown: bool,
     ) -> Changed {
         let tag = VersionTag { version: version.version, version_key: version.version_key };
         Changed {
@@ -389,6 +393,7 @@ impl Changed {
             json: version.json.clone(),
             patient: super::look::patients([version]).first().copied(),
             entry,
+            is_shown,
         }
     }
 }

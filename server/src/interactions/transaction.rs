@@ -277,7 +277,10 @@ impl Slot {
             response["outcome"] =
                 outcome::resource(&[Issue::information(changed.effect.sentence())]);
         }
-        let resource = changed.json.clone().filter(|_| preference == Return::Representation);
+        let resource = changed
+            .json
+            .clone()
+            .filter(|_| changed.is_shown && preference == Return::Representation);
         Slot { response, resource }
     }
 

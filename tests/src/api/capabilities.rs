@@ -4,7 +4,7 @@ use crate::harness::TestServer;
 use crate::search::sample;
 
 #[tokio::test]
-async fn the_statement_is_a_valid_resource_and_true() {
+async fn inv_01_the_statement_is_a_valid_resource_and_true() {
     let server = TestServer::start().await;
     let statement = server.get("metadata").await.expect(200).json();
     assert_eq!(statement["fhirVersion"], "4.0.1");

@@ -32,8 +32,13 @@ pub(super) fn as_filter(wall: &Wall, at: At, of: Of) -> Sql {
     if wall.purposes != 0 {
         ways.push(Sql::all(vec![is_treated(wall, at), consented(wall, at, of)]));
     }
-    let closed = without(at, Labels::CLOSED);
-    Sql::any(vec![own, Sql::all(vec![closed, Sql::any(ways)])])
+    let mut shared = vec![without(at, Labels::CLOSED)];
+    if !wall.withdrawn.is_empty() {
+        let withdrawn = Bind::Int8Array(wall.withdrawn.clone());
+        shared.push(at.column(".hospital + 0 <> ALL(").bind(withdrawn).then(")"));
+    }
+    shared.push(Sql::any(ways));
+    Sql::any(vec![own, Sql::all(shared)])
 }
 
 pub(super) fn without(at: At, labels: Labels) -> Sql {

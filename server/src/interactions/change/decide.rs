@@ -27,14 +27,20 @@ pub(super) fn decide(
 ) -> Result<(), Failure> {
     let grant = &change.grant;
     let writing = Writing { app, grant, change, names };
+    let is_shown = writing.is_shown();
     let was_there = matches!(target.found, Found::Current(_));
     let found = writing.open(target.found)?;
     let is_hidden = was_there && matches!(found, Found::Nothing);
     match (&change.action, target.id, found) {
         (Action::Update { .. }, Id::Known(id), _) if is_hidden => Err(writing.nothing(&id)),
         (Action::Create { .. }, Id::Known(_), Found::Current(version)) => {
-            let existing =
-                Changed::of(&version, Effect::Existing, Interaction::Create, change.entry);
+            let existing = Changed::of(
+                &version,
+                Effect::Existing,
+                Interaction::Create,
+                change.entry,
+                is_shown,
+            );
             decided.changed.push(existing);
             Ok(())
         }
@@ -84,8 +90,13 @@ pub(super) fn decide(
             match found {
                 Found::Current(version) => writing.delete(&version, decided),
                 Found::Deleted(version) => {
-                    let absent =
-                        Changed::of(&version, Effect::Absent, Interaction::Delete, change.entry);
+                    let absent = Changed::of(
+                        &version,
+                        Effect::Absent,
+                        Interaction::Delete,
+                        change.entry,
+                        is_shown,
+                    );
                     decided.changed.push(absent);
                     Ok(())
                 }
@@ -132,6 +143,7 @@ fn absent(change: &Change, id: String) -> Changed {
         json: None,
         patient: None,
         entry: change.entry,
+        is_shown: false,
     }
 }
 
@@ -193,6 +205,10 @@ impl Writing<'_> {
             "{kind}/{id} is nothing that this caller may change; the ids of new resources begin with `{prefix}`, or are left to the server"
         );
         Failure::new(404, Code::NotFound, text)
+    }
+
+    fn is_shown(&self) -> bool {
+        self.grant.may_read(self.change.table.resource)
     }
 
     /// What is written has to be what the scopes are about.
@@ -262,7 +278,13 @@ impl Writing<'_> {
         if let (Some(version), Some(tree)) = (before.current(), before.tree())
             && stage::is_same(tree, &resource)
         {
-            let unchanged = Changed::of(version, Effect::Unchanged, interaction, self.change.entry);
+            let unchanged = Changed::of(
+                version,
+                Effect::Unchanged,
+                interaction,
+                self.change.entry,
+                self.is_shown(),
+            );
             decided.changed.push(unchanged);
             return Ok(());
         }
@@ -287,6 +309,7 @@ impl Writing<'_> {
             json: Some(put.json.clone()),
             patient: if put.table.resource == "Patient" { Some(put.key) } else { put.patient() },
             entry: self.change.entry,
+            is_shown: self.is_shown(),
         });
         decided.staged.puts.push(put);
         Ok(())
@@ -303,6 +326,7 @@ impl Writing<'_> {
             json: None,
             patient: crate::interactions::look::patients([version]).first().copied(),
             entry: self.change.entry,
+            is_shown: self.is_shown(),
         });
         decided.staged.deletions.push(deletion);
         Ok(())
