@@ -5,6 +5,7 @@
 
 mod claims;
 mod clock;
+mod discovery;
 mod fetch;
 mod keys;
 mod known;
@@ -19,6 +20,7 @@ pub use known::objection;
 
 use crate::settings;
 use clock::Clock;
+use discovery::Discovery;
 use fetch::Fetch;
 use known::{Known, Trusted};
 use quick_cache::sync::Cache;
@@ -78,6 +80,7 @@ struct Inner {
     clock: Arc<Clock>,
     known: RwLock<Arc<Known>>,
     verified: Cache<[u8; 32], Arc<Verified>>,
+    discovery: Discovery,
 }
 
 /// A token that was verified, and what that rested on.
@@ -112,6 +115,7 @@ impl Identity {
             clock,
             known: RwLock::new(Arc::new(known)),
             verified: Cache::new(VERIFIED_MAX),
+            discovery: Discovery::default(),
         };
         Ok(Identity { inner: Arc::new(inner) })
     }
@@ -152,7 +156,7 @@ impl Identity {
 
     /// From now on this is registered; what was verified before is forgotten.
     pub fn replace(&self, registry: Registry) {
-        let Inner { base, fetch, clock, known, verified } = &*self.inner;
+        let Inner { base, fetch, clock, known, verified, .. } = &*self.inner;
         let mut held = known.write().unwrap_or_else(PoisonError::into_inner);
         if held.registry == registry {
             return;
@@ -197,6 +201,16 @@ impl Identity {
         let known = self.known();
         let hospitals = known.registry.hospitals.iter().filter(|hospital| !hospital.is_enabled);
         hospitals.map(|hospital| hospital.id).collect()
+    }
+
+    /// What the issuer says of itself that apps are sent to: the one that speaks for all hospitals, else the first.
+    pub async fn discovery(&self) -> Option<Arc<serde_json::Value>> {
+        let known = self.known();
+        let mut enabled = known.registry.issuers.iter().filter(|issuer| issuer.is_enabled);
+        let first = enabled.clone().next();
+        let issuer = enabled.find(|issuer| issuer.is_broker).or(first)?;
+        let Inner { fetch, clock, discovery, .. } = &*self.inner;
+        discovery.of(&issuer.iss, fetch, clock).await
     }
 
     async fn verify_token(&self, token: &str) -> Result<Arc<Principal>, Refusal> {

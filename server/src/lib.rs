@@ -11,5 +11,6 @@ pub mod operations;
 pub mod routes;
 pub mod serve;
 pub mod settings;
+pub mod smart;
 pub mod telemetry;
 pub mod terminology;

@@ -3,6 +3,7 @@
 //! | address | what |
 //! |---|---|
 //! | `/fhir/…` | the FHIR API |
+//! | `/fhir/.well-known/smart-configuration` | where and how an app gets a token |
 //! | `/livez` | the process runs; never asks the database |
 //! | `/readyz` | the database answers, has our schema, and we are not draining |
 //! | `/metrics` | figures for Prometheus |
@@ -18,6 +19,7 @@ use crate::http::preferences::Preferences;
 use crate::http::request::{Headers, Presentation, Request, decode, parse_query};
 use crate::http::target::{Method, Target};
 use crate::interactions::perform;
+use crate::smart;
 use crate::telemetry::{metrics, trace};
 use access::Interaction;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -36,6 +38,7 @@ pub fn configure(routes: &mut ServiceConfig) {
         .route("/livez", web::get().to(alive))
         .route("/readyz", web::get().to(ready))
         .route("/metrics", web::get().to(figures))
+        .route("/fhir/.well-known/smart-configuration", web::get().to(smart::configuration))
         .route("/fhir", web::to(fhir))
         .route("/fhir/{path:.*}", web::to(fhir))
         .default_service(web::to(nowhere));
@@ -100,6 +103,11 @@ async fn fhir(app: Data<App>, http: HttpRequest, payload: Payload) -> HttpRespon
         // Health data is nobody's cache's business.
         let no_store = HeaderValue::from_static("no-store");
         headers.insert(HeaderName::from_static("cache-control"), no_store);
+        if interaction == Some(Interaction::Capabilities) {
+            // What every app may know before it has a token.
+            let everyone = HeaderValue::from_static("*");
+            headers.insert(HeaderName::from_static("access-control-allow-origin"), everyone);
+        }
         if http.headers().contains_key(ACCEPT_ENCODING) {
             compress_only_large(&mut response);
         }

@@ -16,3 +16,4 @@ mod races;
 mod scenarios;
 mod search;
 mod sharing;
+mod smart;

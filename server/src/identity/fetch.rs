@@ -84,15 +84,9 @@ impl Fetch {
     /// OpenID Connect Discovery, section 4.
     async fn discover(&self, iss: &str) -> Result<Url, Error> {
         let own = address(iss, self.allow_http_loopback)?;
-        let place = format!("{}/.well-known/openid-configuration", iss.trim_end_matches('/'));
-        let bytes = self.get(address(&place, self.allow_http_loopback)?).await?;
-        let document =
-            json::parse(&bytes, &LIMITS).map_err(|_| Error::Discovery("it is not JSON"))?;
-        let text = |name: &str| document.get(name).and_then(Value::as_str);
-        if text("issuer") != Some(iss) {
-            return Err(Error::Discovery("it is of another issuer"));
-        }
-        let uri = text("jwks_uri").ok_or(Error::Discovery("it has no jwks_uri"))?;
+        let document = self.document(iss).await?;
+        let uri = document.get("jwks_uri").and_then(Value::as_str);
+        let uri = uri.ok_or(Error::Discovery("it has no jwks_uri"))?;
         let found = address(uri, self.allow_http_loopback)?;
         // Whoever registered the issuer named its host; any other host has to be named as well.
         if found.origin() != own.origin() {
@@ -101,6 +95,18 @@ impl Fetch {
             ));
         }
         Ok(found)
+    }
+
+    /// What a registered issuer says of itself.
+    pub(super) async fn document(&self, iss: &str) -> Result<Value, Error> {
+        let place = format!("{}/.well-known/openid-configuration", iss.trim_end_matches('/'));
+        let bytes = self.get(address(&place, self.allow_http_loopback)?).await?;
+        let document =
+            json::parse(&bytes, &LIMITS).map_err(|_| Error::Discovery("it is not JSON"))?;
+        if document.get("issuer").and_then(Value::as_str) != Some(iss) {
+            return Err(Error::Discovery("it is of another issuer"));
+        }
+        Ok(document)
     }
 
     async fn get(&self, address: Url) -> Result<Vec<u8>, Error> {

@@ -6,6 +6,7 @@ use crate::http::etag::instant;
 use crate::http::failure::Failure;
 use crate::http::request::Request;
 use crate::settings::ConditionalDelete;
+use crate::smart;
 use schema::resource::TABLES;
 use serde_json::{Value, json};
 
@@ -65,7 +66,7 @@ fn statement(app: &App) -> Value {
             resource
         })
         .collect();
-    json!({
+    let mut statement = json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
         "date": instant(app.started_micros),
@@ -86,7 +87,11 @@ fn statement(app: &App) -> Value {
                 { "code": "search-system" },
             ],
         }],
-    })
+    });
+    if let Some(security) = smart::security(app) {
+        statement["rest"][0]["security"] = security;
+    }
+    statement
 }
 
 fn operations(resource: &str) -> Vec<Value> {
