@@ -9,6 +9,7 @@ pub mod history;
 pub mod look;
 pub mod patch;
 pub mod read;
+pub mod refusal;
 pub mod search;
 pub mod transaction;
 pub mod update;

@@ -19,9 +19,10 @@ use crate::http::preferences::Preferences;
 use crate::http::request::{Headers, Presentation, Request, decode, parse_query};
 use crate::http::target::{Method, Target};
 use crate::interactions::perform;
+use crate::interactions::refusal::{self, Asked};
 use crate::smart;
 use crate::telemetry::{metrics, trace};
-use access::Interaction;
+use access::{Caller, Interaction};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderName, HeaderValue};
 use actix_web::web::{self, Bytes, Data, Payload, ServiceConfig};
@@ -176,8 +177,15 @@ async fn answer(
         Ok(asked) => presentation = asked,
         Err(failure) => return refuse(&failure, presentation),
     }
+    let target = match target {
+        Ok(target) => target,
+        Err(failure) => return refuse(&failure, presentation),
+    };
+    let mut known = None;
+    let asked = target.clone();
     let outcome = async {
-        let request = match read(app, http, payload, id, target?, query, presentation).await? {
+        let request = read(app, http, payload, id, target, query, presentation, &mut known).await;
+        let request = match request? {
             Incoming::Request(request) => request,
             Incoming::Options(allow) => {
                 return Ok(HttpResponse::NoContent().insert_header(("Allow", allow)).finish());
@@ -186,10 +194,20 @@ async fn answer(
         let answer = perform(app, *request).await?;
         Ok(answer.into_response(&app.settings.service.base_url, presentation))
     };
-    match outcome.await {
-        Ok(response) => response,
-        Err(failure) => refuse(&failure, presentation),
-    }
+    let failure = match outcome.await {
+        Ok(response) => return response,
+        Err(failure) => failure,
+    };
+    let method = Method::parse(http.method().as_str());
+    let interaction = method.and_then(|method| asked.interaction(method).ok());
+    let failure = match interaction {
+        Some(interaction) => {
+            let asked = Asked { id, interaction, target: &asked, caller: known.as_ref() };
+            refusal::record(app, &asked, failure).await
+        }
+        None => failure,
+    };
+    refuse(&failure, presentation)
 }
 
 fn refuse(failure: &Failure, presentation: Presentation) -> HttpResponse {
@@ -218,6 +236,7 @@ enum Incoming {
     Options(&'static str),
 }
 
+#[expect(clippy::too_many_arguments, reason = "the parts of a request come together here")]
 async fn read(
     app: &App,
     http: &HttpRequest,
@@ -226,6 +245,7 @@ async fn read(
     target: Target,
     mut query: Vec<(String, String)>,
     presentation: Presentation,
+    known: &mut Option<Caller>,
 ) -> Result<Incoming, Failure> {
     let method =
         Method::parse(http.method().as_str()).ok_or_else(|| Failure::method(target.allow()))?;
@@ -234,6 +254,7 @@ async fn read(
     }
     let interaction = target.interaction(method)?;
     let caller = caller(app, http, interaction != Interaction::Capabilities).await?;
+    *known = Some(caller.clone());
     let headers = headers(http)?;
     let bytes = receive(app, payload).await?;
     let is_search = matches!(interaction, Interaction::Search | Interaction::SearchSystem);

@@ -827,3 +827,59 @@ async fn back_05_a_token_is_shown_to_nobody() {
     city.get(&own, "Observation?_id=ha-x&_include=Observation:subject").await.expect(200);
     assert_eq!(trap.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }
+
+/// Interaction, status and whether it is known who asked, of all records.
+async fn records(city: &City) -> Vec<(i16, i16, bool)> {
+    let client = city.server.database.client().await;
+    let text = "SELECT interaction, status, agent IS NOT NULL FROM audit_record ORDER BY id";
+    let rows = client.query(text, &[]).await.unwrap();
+    rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect()
+}
+
+#[tokio::test]
+async fn aud_04_what_was_refused_is_recorded() {
+    let city = city().await;
+    let own = city.doctor("ha");
+    let before = records(&city).await.len();
+    let narrow = city.with_scope("ha", "user/Observation.rs");
+    city.get(&narrow, "Patient/ha-p1").await.expect(403);
+    city.get(&own, "Patient?nmae=x&_count=-1").await.expect(400);
+    city.get(&own, "Patient/ha-p9").await.expect(404);
+    city.get("nothing", "Patient/ha-p1").await.expect(401);
+    let request = city.server.json("PUT", "Patient/ha-p1", &patient("ha-p1"));
+    city.server.send(request.bearer_auth(&own).header("if-match", "W/\"9\"")).await.expect(412);
+    let bundle = json!({ "resourceType": "Bundle", "type": "batch", "entry": [
+        { "request": { "method": "GET", "url": "Patient/ha-p1" } },
+    ] });
+    city.post(&narrow, "", &bundle).await.expect(200);
+    let told = records(&city).await.split_off(before);
+    let expected = [
+        (1, 403, true),
+        (10, 400, true),
+        (1, 404, true),
+        (1, 401, false),
+        (3, 412, true),
+        (1, 403, true),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn own_05_records_name_hospital_and_person() {
+    let city = city().await;
+    let other = city.doctor("hb");
+    city.put(&other, &encounter("hb-e1", "ha-p1")).await.expect(201);
+    city.get(&other, "Condition/ha-p1-c").await.expect(200);
+    let client = city.server.database.client().await;
+    let text = "SELECT h.code, a.issuer, a.subject, a.client, a.name, r.purposes, r.token IS NOT NULL \
+        FROM audit_record r JOIN audit_agent a ON a.key = r.agent JOIN hospital h ON h.id = r.hospital \
+        ORDER BY r.id DESC LIMIT 1";
+    let row = client.query_one(text, &[]).await.unwrap();
+    let text = |place: usize| row.get::<_, String>(place);
+    assert_eq!(
+        (text(0), text(2), text(3), text(4)),
+        ("hb".into(), "b3ca1045".into(), "ehr".into(), "王医生".into())
+    );
+    assert_eq!(text(1), city.issuer.iss);
+    assert_eq!((row.get::<_, i32>(5), row.get::<_, bool>(6)), (1, true));
+}

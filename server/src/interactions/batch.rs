@@ -1,5 +1,6 @@
 //! batch: the entries of a bundle, each for itself (http.html#batch).
 
+use super::refusal;
 use super::transaction::{Parsed, Slot, bundle, parse};
 use crate::app::App;
 use crate::http::answer::{Answer, Content};
@@ -55,6 +56,9 @@ async fn perform(
         inner.interaction,
         Interaction::Create | Interaction::Update | Interaction::Patch | Interaction::Delete
     );
-    let answer = Box::pin(super::perform(app, inner)).await?;
-    Ok((changes, answer))
+    let asked = inner.clone();
+    match Box::pin(super::perform(app, inner)).await {
+        Ok(answer) => Ok((changes, answer)),
+        Err(failure) => Err(refusal::record(app, &refusal::Asked::of(&asked), failure).await),
+    }
 }

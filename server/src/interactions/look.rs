@@ -30,7 +30,8 @@ pub struct Looked {
 pub async fn answer(app: &App, grant: &Grant, request: &Request) -> Result<Answer, Failure> {
     let looked = look(app, &mut Reader::Store(&app.store), grant, request).await?;
     let receipt = app.store.trail().record(looked.record).await?;
-    looked.answer.open(&receipt)
+    let answer = looked.answer.open(&receipt);
+    answer.map_err(|failure| Failure { is_recorded: true, ..failure })
 }
 
 /// The same within a transaction, whose commit makes the record durable.

@@ -36,7 +36,7 @@ const fn metric(
     Metric { name, kind, labels, text }
 }
 
-pub static METRICS: [Metric; 24] = [
+pub static METRICS: [Metric; 25] = [
     metric(
         "bund_http_requests_total",
         Kind::Counter,
@@ -116,6 +116,12 @@ pub static METRICS: [Metric; 24] = [
         Kind::Counter,
         &[],
         "tokens verified with keys that could not be fetched anew in time",
+    ),
+    metric(
+        "bund_unrecorded_refusals_total",
+        Kind::Counter,
+        &[],
+        "refusals of callers without a valid token, beyond those that are recorded one by one",
     ),
     metric("bund_break_glass_total", Kind::Counter, &[], "records opened in an emergency"),
     metric(
