@@ -580,3 +580,54 @@ fn hospitals_issuers_and_clients_are_registered() {
     assert_eq!(told("client list --json"), "");
     refused(&run(&format!("issuer enable {iss}")), "is not registered");
 }
+
+/// Whatever was answered before the end is in the trail, however the end came.
+#[test]
+fn aud_05_a_killed_server_answered_nothing_that_is_not_recorded() {
+    let cluster = Cluster::temporary(Durability::Full).unwrap();
+    let migrate = bund().arg("migrate").env("BUND_DATABASE_URL", cluster.url()).output().unwrap();
+    assert!(migrate.status.success());
+    let mut answered = Vec::new();
+    for round in 1..=3_usize {
+        let (mut child, address) = serve(&cluster.url());
+        let (told, heard) = std::sync::mpsc::channel();
+        let readers: Vec<_> = (0..4)
+            .map(|_| {
+                let (address, told) = (address.clone(), told.clone());
+                std::thread::spawn(move || {
+                    while let Some(id) = answered_id(&address) {
+                        if told.send(id).is_err() {
+                            return;
+                        }
+                    }
+                })
+            })
+            .collect();
+        drop(told);
+        // In the middle of what the readers do.
+        answered.extend(heard.iter().take(50 * round));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        answered.extend(heard.iter());
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+    }
+    let select = ["-Atc", "SELECT request FROM audit_record"];
+    let output = Command::new("psql").arg(cluster.url()).args(select).output().unwrap();
+    let recorded = String::from_utf8(output.stdout).unwrap();
+    let recorded: std::collections::HashSet<&str> = recorded.lines().collect();
+    assert!(answered.len() >= 300);
+    for id in &answered {
+        assert!(recorded.contains(id.as_str()), "{id} was answered and is not recorded");
+    }
+}
+
+/// The id of a request that was answered whole; None once nobody answers.
+fn answered_id(address: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.write_all(b"GET /fhir/Patient HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let head = answer.split("\r\n\r\n").next()?;
+    let id = head.lines().find_map(|line| line.strip_prefix("x-request-id: "))?;
+    answer.ends_with('}').then(|| id.to_owned())
+}

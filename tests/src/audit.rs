@@ -55,7 +55,7 @@ async fn every_interaction_leaves_its_audit_record() {
 }
 
 #[tokio::test]
-async fn a_search_leaves_a_record_a_patient() {
+async fn aud_02_a_search_leaves_a_record_a_patient() {
     let server = TestServer::start().await;
     for family in ["One", "Two", "Three"] {
         let address = server.create(&patient(family)).await;
@@ -85,7 +85,7 @@ async fn an_answer_waits_for_its_audit_record() {
 }
 
 #[tokio::test]
-async fn without_a_trail_there_is_no_answer_and_no_change() {
+async fn aud_06_without_a_trail_there_is_no_answer_and_no_change() {
     let server = TestServer::start().await;
     let address = server.create(&patient("Gone")).await;
     let client = server.database.client().await;
