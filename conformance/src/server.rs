@@ -73,6 +73,8 @@ async fn examples(
     })?;
     let mut tally = Tally::new("server")?;
     let mut types: BTreeMap<String, usize> = BTreeMap::new();
+    // The audit trail is the server's own: nobody else writes AuditEvents.
+    all.retain(|(_, resource)| resource["resourceType"] != "AuditEvent");
     for (name, resource) in all {
         let outcome = round_trip(client, base, &resource).await;
         if outcome.is_ok() {

@@ -31,11 +31,12 @@ macro_rules! folder {
 }
 
 /// In the order they are applied.
-pub static FOLDERS: [Folder; 4] = [
+pub static FOLDERS: [Folder; 5] = [
     folder!("2026-11-24-000000_foundation"),
     folder!("2026-11-24-000100_access"),
     folder!("2026-11-24-100000_issuers"),
     folder!("2026-11-24-110000_break_glass"),
+    folder!("2026-11-24-120000_audit_events"),
 ];
 
 impl Folder {

@@ -5,6 +5,7 @@ pub mod capabilities;
 pub mod change;
 pub mod create;
 pub mod delete;
+pub mod events;
 pub mod history;
 pub mod look;
 pub mod patch;
@@ -46,6 +47,7 @@ pub async fn perform(app: &App, request: Request) -> Result<Answer, Failure> {
 
 #[tracing::instrument(level = "debug", name = "decide", skip_all)]
 pub fn grant(request: &Request) -> Result<Grant, Failure> {
+    events::check(request)?;
     let resource = request.target.table().map(|table| table.resource);
     let operation = request.target.operation();
     let wish = Wish { interaction: request.interaction, resource, operation };

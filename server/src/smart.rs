@@ -13,13 +13,14 @@ use fhir::outcome::Code;
 use serde_json::{Value, json};
 
 /// Scopes that every app may ask for here; others of the same grammar are taken too.
-pub const SCOPES: [&str; 10] = [
+pub const SCOPES: [&str; 11] = [
     "openid",
     "fhirUser",
     "launch/patient",
     "offline_access",
     "patient/*.rs",
     "patient/*.read",
+    "patient/AuditEvent.rs",
     "user/*.cruds",
     "user/*.rs",
     "user/Consent.cruds",

@@ -1,7 +1,7 @@
-//! Nothing happens without its record, and no answer leaves before it. The only tests that look into a table: the trail has no
-//! address of its own yet.
+//! Nothing happens without its record, and no answer leaves before it.
 
-use crate::harness::{TestServer, entry, observation, patient, transaction};
+use crate::harness::{City, TestServer, entry, observation, patient, transaction};
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Interaction code and status of each record, oldest first.
@@ -95,4 +95,149 @@ async fn aud_06_without_a_trail_there_is_no_answer_and_no_change() {
     client.batch_execute("ALTER TABLE elsewhere RENAME TO audit_record").await.unwrap();
     server.get(&address).await.expect(200);
     assert!(server.get("Patient?identifier=Lost").await.expect(200).ids().is_empty());
+}
+
+/// A token of one who reads the trail.
+fn auditor(city: &City) -> String {
+    city.token("ha", |claims| {
+        claims["sub"] = json!("auditor");
+        claims["scope"] = json!("user/AuditEvent.rs");
+        claims["extensions"]["ihe_iua"] = json!({ "subject_role": [{ "code": "auditor" }] });
+    })
+}
+
+async fn events(city: &City, token: &str, search: &str) -> Vec<Value> {
+    let bundle = city.get(token, &format!("AuditEvent?{search}")).await.expect(200).json();
+    let entries = bundle["entry"].as_array().cloned().unwrap_or_default();
+    entries.into_iter().map(|entry| entry["resource"].clone()).collect()
+}
+
+/// The patients that events are about, sorted.
+fn about(events: &[Value]) -> Vec<String> {
+    let entities = events.iter().flat_map(|event| event["entity"].as_array().unwrap());
+    let patients = entities.filter(|entity| entity["type"]["code"] == "1");
+    let mut ids: Vec<String> =
+        patients.map(|entity| entity["what"]["reference"].as_str().unwrap().to_owned()).collect();
+    ids.sort();
+    ids
+}
+
+async fn ward() -> City {
+    let city = City::start().await;
+    let doctor = city.doctor("ha");
+    for id in ["ha-p1", "ha-p2", "ha-p3"] {
+        let patient = json!({ "resourceType": "Patient", "id": id });
+        city.put(&doctor, &patient).await.expect(201);
+        let mut observation = observation(&format!("Patient/{id}"));
+        observation["id"] = json!(format!("{id}-o"));
+        city.put(&doctor, &observation).await.expect(201);
+    }
+    city
+}
+
+#[tokio::test]
+async fn aud_02_a_search_is_an_event_for_each_patient_it_touched() {
+    let city = ward().await;
+    let (doctor, auditor) = (city.doctor("ha"), auditor(&city));
+    city.get(&doctor, "Observation?_id=ha-p1-o,ha-p2-o").await.expect(200);
+    let found = events(&city, &auditor, "subtype=search-type&entity=nothing").await;
+    assert_eq!(found.len(), 0);
+    let found = events(&city, &auditor, "subtype=search-type").await;
+    assert_eq!(about(&found), ["Patient/ha-p1", "Patient/ha-p2"]);
+    let event = found.iter().find(|event| event["entity"][2].is_object()).unwrap();
+    assert_eq!(event["entity"][1]["description"], "Observation?_id=ha-p1-o,ha-p2-o");
+    assert_eq!(event["agent"][2]["who"]["display"], "王医生");
+    assert_eq!(event["purposeOfEvent"][0]["coding"][0]["code"], "TREAT");
+    assert!(event["recorded"].as_str().unwrap().ends_with("+08:00"));
+    // One that finds nothing is an event, too.
+    city.get(&doctor, "Observation?_id=none").await.expect(200);
+    let after = events(&city, &auditor, "action=E").await;
+    let is_vain = |event: &&Value| event["entity"][1]["description"] == "Observation?_id=none";
+    assert_eq!(after.iter().filter(is_vain).count(), 1);
+}
+
+#[tokio::test]
+async fn aud_03_what_comes_along_is_touched() {
+    let city = ward().await;
+    let (doctor, auditor) = (city.doctor("ha"), auditor(&city));
+    city.get(&doctor, "Patient?_id=ha-p1&_revinclude=Observation:patient").await.expect(200);
+    city.get(&doctor, "Patient/ha-p2/$everything").await.expect(200);
+    assert_eq!(about(&events(&city, &auditor, "subtype=search-type").await), ["Patient/ha-p1"]);
+    assert_eq!(about(&events(&city, &auditor, "subtype=operation").await), ["Patient/ha-p2"]);
+}
+
+#[tokio::test]
+async fn aud_07_a_look_at_the_trail_is_recorded_once() {
+    let city = ward().await;
+    let auditor = auditor(&city);
+    let count = async || {
+        let client = city.server.database.client().await;
+        let row = client
+            .query_one("SELECT count(DISTINCT request) FROM audit_record", &[])
+            .await
+            .unwrap();
+        row.get::<_, i64>(0)
+    };
+    let before = count().await;
+    let found = events(&city, &auditor, "_count=2").await;
+    assert_eq!((found.len(), count().await), (2, before + 1));
+    let id = found[0]["id"].as_str().unwrap();
+    let read = city.get(&auditor, &format!("AuditEvent/{id}")).await.expect(200).json();
+    assert_eq!((read, count().await), (found[0].clone(), before + 2));
+}
+
+#[tokio::test]
+async fn aud_14_patients_see_who_looked_at_their_record() {
+    let city = ward().await;
+    let other = city.doctor("ha");
+    city.get(&other, "Observation?_id=ha-p1-o,ha-p2-o").await.expect(200);
+    let own = city.patient("ha-p1", "patient/AuditEvent.rs");
+    for search in ["", "patient=Patient/ha-p1", "action=E"] {
+        let found = events(&city, &own, search).await;
+        assert!(!found.is_empty(), "{search}");
+        let mut about = about(&found);
+        about.dedup();
+        assert_eq!(about, ["Patient/ha-p1"], "{search}");
+    }
+    assert_eq!(events(&city, &own, "patient=ha-p2").await.len(), 0);
+    let found = events(&city, &auditor(&city), "patient=ha-p2&_count=1").await;
+    let foreign = format!("AuditEvent/{}", found[0]["id"].as_str().unwrap());
+    city.get(&own, &foreign).await.expect(404);
+    // Who treats does not read the trail, whatever the scope.
+    let doctor = city.with_scope("ha", "user/AuditEvent.rs user/*.cruds");
+    city.get(&doctor, "AuditEvent").await.expect(403);
+    city.get(&city.patient("ha-p1", "patient/*.rs"), "AuditEvent").await.expect(403);
+}
+
+#[tokio::test]
+async fn the_trail_is_written_by_the_server_alone() {
+    let city = ward().await;
+    let auditor = city.token("ha", |claims| {
+        claims["scope"] = json!("user/AuditEvent.cruds");
+        claims["extensions"]["ihe_iua"] = json!({ "subject_role": [{ "code": "auditor" }] });
+    });
+    let found = events(&city, &auditor, "_count=1").await;
+    city.put(&auditor, &found[0]).await.expect(405);
+    city.post(&auditor, "AuditEvent", &found[0]).await.expect(405);
+    let id = found[0]["id"].as_str().unwrap();
+    city.delete(&auditor, &format!("AuditEvent/{id}")).await.expect(405);
+    city.get(&auditor, &format!("AuditEvent/{id}/_history")).await.expect(405);
+    let bundle = json!({ "resourceType": "Bundle", "type": "transaction", "entry": [
+        { "resource": found[0], "request": { "method": "POST", "url": "AuditEvent" } },
+    ] });
+    city.post(&auditor, "", &bundle).await.expect(405);
+    city.get(&auditor, "AuditEvent?colour=red").await.expect(400);
+    city.get(&auditor, "AuditEvent/zz").await.expect(404);
+    // Page by page, each once.
+    let mut seen = Vec::new();
+    let mut next = Some("AuditEvent?_count=4&date=ge2026&action=C".to_owned());
+    while let Some(path) = next {
+        let page = city.get(&auditor, &path).await.expect(200);
+        seen.extend(page.ids());
+        next = page.next();
+    }
+    let number = seen.len();
+    seen.sort();
+    seen.dedup();
+    assert_eq!((seen.len(), number), (number, number));
 }

@@ -34,6 +34,18 @@ impl Grant {
         self.may(Operations::READ, resource)
     }
 
+    /// Of which patients the trail may be read; None is of all.
+    pub fn trail_of(&self) -> Option<Vec<&str>> {
+        match &self.restriction {
+            Restriction::Everything => None,
+            Restriction::Bounded(bounds) => {
+                let ways = bounds.ways(TRAIL);
+                let is_all = ways.iter().any(|way| way.patient.is_none());
+                (!is_all).then(|| ways.iter().filter_map(|way| way.patient).collect())
+            }
+        }
+    }
+
     fn may(&self, operation: Operations, resource: &str) -> bool {
         match &self.restriction {
             Restriction::Everything => true,
@@ -116,6 +128,9 @@ pub struct Way<'a> {
     /// Search parameters that have to hold.
     pub constraints: &'a [(String, String)],
 }
+
+/// The type of what the trail is read as.
+const TRAIL: &str = "AuditEvent";
 
 /// Directories, terminology and definitions: nothing in them is about a patient.
 const PUBLIC: [&str; 46] = [
@@ -202,6 +217,9 @@ impl Bounds {
 
     fn way<'a>(&'a self, scope: &'a Scope, resource: &str) -> Option<Way<'a>> {
         let constraints = &scope.constraints;
+        if resource == TRAIL {
+            return self.way_to_the_trail(scope);
+        }
         match scope.level {
             Level::Patient => {
                 let patient = self.token.patient.as_deref()?;
@@ -212,6 +230,24 @@ impl Bounds {
             Level::User | Level::System => {
                 self.token.hospital.as_ref().map(|_| Way { patient: None, constraints })
             }
+        }
+    }
+
+    /// Auditors read all of it, and patients what is about them; no hospital does.
+    fn way_to_the_trail<'a>(&'a self, scope: &'a Scope) -> Option<Way<'a>> {
+        if !scope.constraints.is_empty() {
+            return None;
+        }
+        match scope.level {
+            Level::Patient if self.token.hospital.is_none() => {
+                Some(Way { patient: Some(self.token.patient.as_deref()?), constraints: &[] })
+            }
+            Level::Patient => None,
+            Level::User | Level::System => self
+                .token
+                .roles
+                .contains(&Role::Auditor)
+                .then_some(Way { patient: None, constraints: &[] }),
         }
     }
 

@@ -21,6 +21,10 @@ impl Purposes {
     pub const EMERGENCY: Purposes = Purposes(2 | 4);
     pub const BREAK_THE_GLASS: Purposes = Purposes(4);
 
+    pub fn of_bits(bits: i32) -> Purposes {
+        Purposes(bits)
+    }
+
     pub fn parse(code: &str) -> Option<Purposes> {
         CODES.iter().find(|(known, _)| *known == code).map(|(_, bit)| Purposes(*bit))
     }

@@ -92,6 +92,30 @@ fn fold(key: i64) -> i32 {
 }
 
 /// Stored for good: numbers are added, never changed.
+/// The interaction that was stored so.
+pub fn interaction(stored: i16) -> Option<Interaction> {
+    ALL.into_iter().find(|interaction| code(*interaction) == stored)
+}
+
+/// All that can be recorded.
+pub const ALL: [Interaction; 15] = [
+    Interaction::Read,
+    Interaction::Vread,
+    Interaction::Update,
+    Interaction::Patch,
+    Interaction::Delete,
+    Interaction::HistoryInstance,
+    Interaction::HistoryType,
+    Interaction::HistorySystem,
+    Interaction::Create,
+    Interaction::Search,
+    Interaction::SearchSystem,
+    Interaction::Operation,
+    Interaction::Capabilities,
+    Interaction::Batch,
+    Interaction::Transaction,
+];
+
 /// As it is stored.
 pub fn code(interaction: Interaction) -> i16 {
     match interaction {

@@ -7,6 +7,7 @@ pub mod clock;
 mod concepts;
 pub mod dictionary;
 pub mod error;
+pub mod events;
 pub mod find;
 pub mod health;
 pub mod history;

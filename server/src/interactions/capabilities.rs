@@ -1,5 +1,6 @@
 //! capabilities: what this server can do, made from the tables it works by (http.html#capabilities).
 
+use super::events;
 use crate::app::App;
 use crate::http::answer::{Answer, Content};
 use crate::http::etag::instant;
@@ -31,6 +32,9 @@ fn statement(app: &App) -> Value {
     let resources: Vec<Value> = TABLES
         .iter()
         .map(|table| {
+            if table.resource == events::TYPE {
+                return trail();
+            }
             let interactions: Vec<Value> =
                 INTERACTIONS.iter().map(|code| json!({ "code": code })).collect();
             let parameters: Vec<Value> = custom
@@ -92,6 +96,18 @@ fn statement(app: &App) -> Value {
         statement["rest"][0]["security"] = security;
     }
     statement
+}
+
+/// What can be done with the audit trail.
+fn trail() -> Value {
+    let parameters = events::PARAMETERS.map(|(name, kind)| json!({ "name": name, "type": kind }));
+    json!({
+        "type": events::TYPE,
+        "profile": format!("http://hl7.org/fhir/StructureDefinition/{}", events::TYPE),
+        "interaction": [{ "code": "read" }, { "code": "search-type" }],
+        "versioning": "no-version",
+        "searchParam": parameters,
+    })
 }
 
 fn operations(resource: &str) -> Vec<Value> {

@@ -1,6 +1,6 @@
 //! What all reading interactions share: look, record, and only then answer.
 
-use super::{history, read, search, vread};
+use super::{events, history, read, search, vread};
 use crate::app::App;
 use crate::http::answer::Answer;
 use crate::http::failure::Failure;
@@ -41,6 +41,9 @@ pub async fn look(
     grant: &Grant,
     request: &Request,
 ) -> Result<Looked, Failure> {
+    if request.target.table().is_some_and(|table| table.resource == events::TYPE) {
+        return events::look(app, grant, request).await;
+    }
     match request.interaction {
         Interaction::Read => read::look(reader, grant, request).await,
         Interaction::Vread => vread::look(reader, grant, request).await,
