@@ -513,6 +513,12 @@ async fn own_12_who_runs_the_server_sees_no_record() {
     ] {
         city.get(&operator, path).await.expect(403);
     }
+    // Who sees the records of a hospital is not told how they are found, unless it is its duty.
+    city.get(&city.doctor("ha"), "Patient?_explain=true").await.expect(403);
+    let both = city.token("ha", |claims| {
+        claims["extensions"]["ihe_iua"]["subject_role"] = json!([{ "code": "operator" }]);
+    });
+    city.get(&both, "Patient?_explain=true").await.expect(200);
     city.post(&operator, "$reindex", &json!({ "resourceType": "Parameters" })).await.expect(202);
 }
 

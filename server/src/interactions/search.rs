@@ -18,7 +18,7 @@ use crate::terminology;
 use ::search::plan::{self, Plan};
 use ::search::query::{Codes, Context, Query, Unknown};
 use ::search::render;
-use access::Grant;
+use access::{Denied, Grant, Role};
 use cursor::Cursor;
 use fhir::outcome::{self, Code, Issue};
 use include::Included;
@@ -49,6 +49,9 @@ pub async fn look(
         wanted = Wanted::parse(app, request, &codes)?;
     }
     if wanted.is_explained {
+        if !request.caller.has_role(Role::Operator) {
+            return Err(Denied::Role("those who run the server").into());
+        }
         return explain::look(app, grant, request, &wanted).await;
     }
     find(app, reader, grant, request, &wanted).await
