@@ -94,10 +94,13 @@ async fn of(
         }
         Some(_) | None => Vec::new(),
     };
+    // A hospital's issuer that names a patient and no hospital would open any record it likes.
+    let may_be_patient = hospital.is_some() || identity.is_broker(&principal.issuer);
+    let patient = principal.patient.clone().filter(|_| may_be_patient);
     let token = Token {
         hospital,
         scopes: parse_all(&principal.scope),
-        patient: principal.patient.clone(),
+        patient,
         roles,
         assurance: assurance(principal.acr.as_deref()),
         purposes,

@@ -196,6 +196,11 @@ impl Identity {
         hospital.and_then(|hospital| hospital.prefix.clone())
     }
 
+    /// Whether the issuer speaks for the whole city: only then it may say who is a patient.
+    pub fn is_broker(&self, iss: &str) -> bool {
+        self.known().issuer(iss).is_some_and(|trusted| trusted.issuer.is_broker)
+    }
+
     /// Hospitals that no longer take part.
     pub fn withdrawn(&self) -> Vec<i32> {
         let known = self.known();

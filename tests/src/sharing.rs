@@ -560,6 +560,45 @@ async fn tok_24_a_hospital_brings_no_patient_that_it_does_not_treat() {
 }
 
 #[tokio::test]
+async fn tok_24_only_the_citys_issuer_says_who_is_a_patient() {
+    let city = city().await;
+    let own = crate::harness::Issuer::start().await;
+    let store =
+        store::Store::open(&crate::harness::settings(&city.server.database.url)).await.unwrap();
+    let registry = store.registry().await.unwrap();
+    let of_one = store::registry::Issuer {
+        iss: own.iss.clone(),
+        is_broker: false,
+        hospitals: registry
+            .hospitals
+            .iter()
+            .filter(|one| one.code == "hb")
+            .map(|one| one.id)
+            .collect(),
+        ..registry.issuers[0].clone()
+    };
+    store.save_issuer(&of_one, store::registry::Existing::Refuse).await.unwrap();
+    let mut claims = own.claims(&city.server.base, "hb");
+    claims["scope"] = json!("patient/*.rs");
+    claims["patient"] = json!("ha-p1");
+    claims["extensions"]["ihe_iua"] = json!({ "subject_name": "李娜" });
+    let token = own.mint(&claims);
+    let refused = async {
+        loop {
+            match city.get(&token, "Condition").await.status {
+                // Until the registration is heard of.
+                401 => tokio::task::yield_now().await,
+                status => return status,
+            }
+        }
+    };
+    let status = tokio::time::timeout(std::time::Duration::from_secs(10), refused).await.unwrap();
+    assert_eq!(status, 403);
+    // The city's may.
+    city.get(&city.patient("ha-p1", "patient/*.rs"), "Condition").await.expect(200);
+}
+
+#[tokio::test]
 async fn back_04_a_hospital_writes_what_it_keeps_and_nothing_else() {
     let city = city().await;
     let system = city.with_scope("hb", "system/Patient.cruds");
