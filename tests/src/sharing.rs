@@ -431,6 +431,27 @@ async fn obj_06_criteria_of_changes_find_only_what_the_hospital_keeps() {
 }
 
 #[tokio::test]
+async fn obj_06_references_by_criteria_find_what_may_be_searched_for() {
+    let city = city().await;
+    let bundle = |identifier: &str| {
+        let mut value = observation("x", "x", "laboratory");
+        value.as_object_mut().unwrap().remove("id");
+        value["subject"] = reference(&format!("Patient?identifier=urn:id|{identifier}"));
+        json!({ "resourceType": "Bundle", "type": "transaction", "entry": [
+            { "resource": value, "request": { "method": "POST", "url": "Observation" } },
+        ] })
+    };
+    let other = city.doctor("hb");
+    let hidden = city.post(&other, "", &bundle("ha-p1")).await.expect(412);
+    let absent = city.post(&other, "", &bundle("ha-p9")).await.expect(412);
+    assert_eq!(hidden.text.replace("ha-p1", "…"), absent.text.replace("ha-p9", "…"));
+    city.put(&other, &encounter("hb-e1", "ha-p1")).await.expect(201);
+    city.post(&other, "", &bundle("ha-p1")).await.expect(200);
+    let blind = city.with_scope("hb", "user/Observation.c user/Patient.r");
+    city.post(&blind, "", &bundle("ha-p1")).await.expect(412);
+}
+
+#[tokio::test]
 async fn obj_11_a_page_link_is_for_its_caller() {
     let city = city().await;
     let own = city.doctor("ha");

@@ -73,6 +73,12 @@ impl Grant {
         self.narrowed(|bounds| bounds.operation = Operations::READ)
     }
 
+    /// For references by criteria: what the caller may search for.
+    #[must_use]
+    pub fn for_search(&self) -> Grant {
+        self.narrowed(|bounds| bounds.operation = Operations::SEARCH)
+    }
+
     /// For criteria of a change: they match what the caller may search for and its hospital is the custodian of.
     #[must_use]
     pub fn for_criteria(&self) -> Grant {

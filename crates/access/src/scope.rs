@@ -38,7 +38,8 @@ impl Operations {
     ];
 
     pub fn has(self, other: Operations) -> bool {
-        self.0 & other.0 == other.0
+        // Nothing asked for is nothing granted.
+        other.0 != 0 && self.0 & other.0 == other.0
     }
 
     #[must_use]

@@ -205,8 +205,16 @@ impl Conditional {
                 }
             }
         }
-        let found =
-            matches(app, grant, self.table, &self.criteria, 2, transaction, &replaced).await?;
+        let found = matches(
+            app,
+            &grant.for_search(),
+            self.table,
+            &self.criteria,
+            2,
+            transaction,
+            &replaced,
+        )
+        .await?;
         ids.extend(found.into_iter().map(|version| version.id));
         let text = format!("{}?{}", self.table.resource, self.criteria.text);
         let mut ids = ids.into_iter();

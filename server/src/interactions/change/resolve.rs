@@ -207,7 +207,7 @@ async fn identify(
         let denied = Denied::Scope(format!("user/{kind}.s"));
         return Err(in_entry(Failure::from(denied), change.entry).into());
     }
-    let grant = &change.grant;
+    let grant = &change.grant.for_criteria();
     let matches = matches(app, grant, change.table, criteria, limit, transaction, deleted).await?;
     let several = || Failure::several(&criteria.text, change.table.resource);
     let ids: Vec<Id> = matches.into_iter().map(|version| Id::Known(version.id)).collect();
@@ -248,7 +248,7 @@ pub(super) async fn matches(
     deleted: &HashSet<(&'static str, String)>,
 ) -> Result<Vec<Version>, Stop> {
     let gone = u32::try_from(deleted.len()).unwrap_or(u32::MAX);
-    let plan = plan::plan(&criteria.query, &grant.for_criteria()).map_err(Failure::from)?;
+    let plan = plan::plan(&criteria.query, grant).map_err(Failure::from)?;
     let window = Window::all(limit.saturating_add(gone));
     let sql = render::page(&plan, &window);
     let found = transaction.matches(table, &sql).await?;
