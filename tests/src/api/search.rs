@@ -114,7 +114,7 @@ async fn pages_follow_each_other_and_lose_nothing() {
     assert_eq!((&total["total"], total["entry"].as_array().unwrap().len()), (&json!(11), 2));
     server.get("Patient?_count=0").await.expect(200);
     server.get("Patient?_count=x").await.refused(400, "_count=x");
-    server.get("Patient?_cursor=x").await.refused(400, "_cursor");
+    server.get("Patient?_cursor=x").await.refused(404, "_cursor");
 }
 
 #[tokio::test]

@@ -12,6 +12,10 @@ async fn every_parameter_leads_and_sorts_a_search_of_its_own() {
     let mut searches = 0;
     for resource in statement["rest"][0]["resource"].as_array().unwrap() {
         let kind = resource["type"].as_str().unwrap();
+        // The trail has a statement of its own.
+        if kind == "AuditEvent" {
+            continue;
+        }
         for parameter in resource["searchParam"].as_array().unwrap() {
             let (name, of) =
                 (parameter["name"].as_str().unwrap(), parameter["type"].as_str().unwrap());
