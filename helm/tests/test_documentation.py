@@ -1,11 +1,13 @@
 """What the pages about the chart show really works."""
 
+import json
 import re
 
 import pytest
 import yaml
 
 import cases
+import write
 
 PAGES = ["helm/README.md", "docs/operations/install.md"]
 
@@ -17,26 +19,19 @@ def blocks(language):
             yield pytest.param(block, id=f"{page}-{number}")
 
 
-@pytest.mark.parametrize("block", blocks("yaml"))
+@pytest.mark.parametrize("block", list(blocks("yaml")))
 def test_values_that_are_shown_are_taken(block):
     assert cases.parse(cases.render_values(yaml.load(block, cases.Loader)))
 
 
-@pytest.mark.parametrize("block", blocks("sh"))
+@pytest.mark.parametrize("block", list(blocks("sh")))
 def test_files_and_values_that_commands_name_are_there(block):
     for name in re.findall(r"\b(helm/[\w./-]+)", block):
         assert (cases.ROOT / name).exists(), name
-    known = {path for path, _, _ in values_paths()}
+    values = yaml.safe_load((cases.CHART / "values.yaml").read_text())
+    known = {path for path, _, _ in write.leaves(values, json.loads(write.SCHEMA.read_text()))}
     for path in re.findall(r"--set(?:-string)? ([\w.]+)=", block):
         assert path in known, path
-
-
-def values_paths():
-    import json
-
-    import write
-
-    return write.leaves(yaml.safe_load((cases.CHART / "values.yaml").read_text()), json.loads(write.SCHEMA.read_text()))
 
 
 @pytest.mark.parametrize("page", [*PAGES, "docs/operations/runbooks/README.md"])

@@ -140,6 +140,7 @@ def test_the_page_says_what_it_means_and_what_to_do(page):
     [alert] = [alert for alert in alerts() if alert["alert"] == page.stem]
     assert text.startswith(f"# {page.stem}\n")
     assert alert["annotations"]["summary"] in text
+    assert f"**{alert['labels']['severity']}**" in text
     assert [line for line in text.splitlines() if line.startswith("## ")] == ["## What it means", "## What to do"]
     for metric in re.findall(r"\bbund_[a-z_]+\b", text):
         assert metric in documented() or f"{metric}_bucket" in documented(), metric
