@@ -13,6 +13,7 @@ mod migrations;
 mod oracle;
 mod outages;
 mod races;
+mod roles;
 mod scenarios;
 mod search;
 mod sharing;

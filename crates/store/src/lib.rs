@@ -20,6 +20,7 @@ pub mod read;
 mod reader;
 pub mod registry;
 pub mod reindex;
+pub mod role;
 pub mod row;
 mod secret;
 pub mod trail;

@@ -60,21 +60,14 @@ impl City {
 
     /// Another replica on the same database.
     pub(crate) async fn replica(&self) -> TestServer {
-        let database = Database {
-            name: self.server.database.name.clone(),
-            url: self.server.database.url.clone(),
-        };
+        let database = self.server.database.clone();
         let all = options(&[("BUND_IDENTITY_ALLOW_HTTP_LOOPBACK", "true")]);
         TestServer::start_for(super::server::Callers::Known, database, all).await
     }
 
     /// A server on the same database that anybody may write by, for one hospital.
     pub(crate) async fn writer(&self, options: &super::server::Options) -> TestServer {
-        let database = Database {
-            name: self.server.database.name.clone(),
-            url: self.server.database.url.clone(),
-        };
-        TestServer::start_on(database, options.clone()).await
+        TestServer::start_on(self.server.database.clone(), options.clone()).await
     }
 
     /// The same token for another server.
