@@ -21,6 +21,7 @@ mod reader;
 pub mod registry;
 pub mod reindex;
 pub mod row;
+pub mod seal;
 mod secret;
 pub mod trail;
 pub mod write;
