@@ -22,6 +22,7 @@ pub mod registry;
 pub mod reindex;
 pub mod role;
 pub mod row;
+pub mod seal;
 mod secret;
 pub mod trail;
 pub mod write;
