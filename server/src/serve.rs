@@ -13,10 +13,14 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use store::Store;
+use store::clock::now_micros;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How often answers kept for retries are looked through for old ones.
 const FORGET_EVERY: Duration = Duration::from_secs(600);
+
+/// The same for proofs: there is one for each request that shows any.
+const FORGET_PROOFS_EVERY: Duration = Duration::from_secs(60);
 
 /// Longer than any client needs to send its headers.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -51,7 +55,8 @@ pub async fn run(app: App, listener: TcpListener) -> Result<()> {
     let age = app.settings.limits.idempotency_age;
     let server = start(app, listener)?;
     let handle = server.handle();
-    let forgetting = tokio::spawn(forget(store, age));
+    let forgetting = tokio::spawn(forget(store.clone(), age));
+    let forgetting_proofs = tokio::spawn(forget_proofs(store));
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let stopping = async {
@@ -66,6 +71,7 @@ pub async fn run(app: App, listener: TcpListener) -> Result<()> {
     tracing::info!(address = %service.listen, base = %service.base_url, "serving");
     let (outcome, ()) = tokio::join!(server, stopping);
     forgetting.abort();
+    forgetting_proofs.abort();
     tracing::info!("stopped");
     Ok(outcome?)
 }
@@ -79,5 +85,17 @@ async fn forget(store: Store, age: Duration) {
             Err(error) => tracing::warn!(%error, "old answers could not be removed"),
         }
         tokio::time::sleep(FORGET_EVERY).await;
+    }
+}
+
+/// Removes what is remembered of proofs that are too old to be shown again.
+async fn forget_proofs(store: Store) {
+    loop {
+        match store.forget_proofs(now_micros() / 1_000_000).await {
+            Ok(10_000..) => continue,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "old proofs could not be removed"),
+        }
+        tokio::time::sleep(FORGET_PROOFS_EVERY).await;
     }
 }
