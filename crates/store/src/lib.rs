@@ -16,6 +16,7 @@ pub mod idempotency;
 pub mod migrate;
 pub mod parameters;
 pub mod pool;
+mod proofs;
 pub mod read;
 mod reader;
 pub mod registry;
