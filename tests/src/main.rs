@@ -4,6 +4,7 @@
 
 mod api;
 mod audit;
+mod bound;
 mod catalogue;
 mod durability;
 mod harness;
@@ -13,6 +14,7 @@ mod migrations;
 mod oracle;
 mod outages;
 mod races;
+mod roles;
 mod scenarios;
 mod search;
 mod sharing;

@@ -60,21 +60,19 @@ impl City {
 
     /// Another replica on the same database.
     pub(crate) async fn replica(&self) -> TestServer {
-        let database = Database {
-            name: self.server.database.name.clone(),
-            url: self.server.database.url.clone(),
-        };
-        let all = options(&[("BUND_IDENTITY_ALLOW_HTTP_LOOPBACK", "true")]);
+        self.replica_with(&[]).await
+    }
+
+    pub(crate) async fn replica_with(&self, more: &[(&'static str, &str)]) -> TestServer {
+        let database = self.server.database.clone();
+        let mut all = options(&[("BUND_IDENTITY_ALLOW_HTTP_LOOPBACK", "true")]);
+        all.extend(options(more));
         TestServer::start_for(super::server::Callers::Known, database, all).await
     }
 
     /// A server on the same database that anybody may write by, for one hospital.
     pub(crate) async fn writer(&self, options: &super::server::Options) -> TestServer {
-        let database = Database {
-            name: self.server.database.name.clone(),
-            url: self.server.database.url.clone(),
-        };
-        TestServer::start_on(database, options.clone()).await
+        TestServer::start_on(self.server.database.clone(), options.clone()).await
     }
 
     /// The same token for another server.
