@@ -18,3 +18,4 @@ mod scenarios;
 mod search;
 mod sharing;
 mod smart;
+mod walls;

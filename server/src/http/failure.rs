@@ -144,7 +144,11 @@ impl From<store::error::Error> for Failure {
                     "the database took too long; try again or ask for less",
                 )
             }
-            Error::Settings(_) | Error::Corrupt(_) | Error::Migration(_) | Error::Database(_) => {
+            Error::Mismatch(_)
+            | Error::Settings(_)
+            | Error::Corrupt(_)
+            | Error::Migration(_)
+            | Error::Database(_) => {
                 tracing::error!(%error, "unexpected database error");
                 Failure::new(
                     500,

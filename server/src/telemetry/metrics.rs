@@ -36,7 +36,7 @@ const fn metric(
     Metric { name, kind, labels, text }
 }
 
-pub static METRICS: [Metric; 25] = [
+pub static METRICS: [Metric; 26] = [
     metric(
         "bund_http_requests_total",
         Kind::Counter,
@@ -103,6 +103,12 @@ pub static METRICS: [Metric; 25] = [
         Kind::Counter,
         &[],
         "requests refused because the database was away or had no connection free",
+    ),
+    metric(
+        "bund_access_mismatches_total",
+        Kind::Counter,
+        &[],
+        "rows that the second wall stopped, on their way out or in: always 0, unless something is wrong",
     ),
     metric("bund_token_refusals_total", Kind::Counter, &["reason"], "tokens refused, by why"),
     metric(
