@@ -19,3 +19,4 @@ mod scenarios;
 mod search;
 mod sharing;
 mod smart;
+mod walls;
