@@ -1,7 +1,7 @@
 //! The parts of the running program and how they are wired; the same for `bund serve` and for the tests.
 
 use crate::caller::Callers;
-use crate::identity::Identity;
+use crate::identity::{Identity, Replays};
 use crate::settings::Settings;
 use access::{Caller, HospitalId};
 use anyhow::bail;
@@ -67,7 +67,8 @@ impl App {
         self.check_role().await?;
         let registry = self.store.registry().await?;
         let base = &self.settings.service.base_url;
-        let identity = Identity::new(&self.settings.identity, base, registry)?;
+        let replays = Replays::Shared(self.store.clone());
+        let identity = Identity::new(&self.settings.identity, base, registry, replays)?;
         tokio::spawn(identity.clone().follow(self.store.clone()));
         self.callers = Callers::Known(identity);
         Ok(())

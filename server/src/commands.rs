@@ -7,6 +7,7 @@ pub mod hospital;
 pub mod import;
 pub mod issuer;
 pub mod migrate;
+pub mod probe;
 pub mod reindex;
 pub mod serve;
 pub mod settings;

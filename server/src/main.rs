@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use server::commands::{
-    analyze, client, generate, hospital, import, issuer, migrate, reindex, serve, settings,
+    analyze, client, generate, hospital, import, issuer, migrate, probe, reindex, serve, settings,
 };
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,6 +43,8 @@ enum Command {
     Issuer(issuer::Arguments),
     /// Register the clients of an issuer.
     Client(client::Arguments),
+    /// Ask a server that runs elsewhere whether it is well.
+    Probe(probe::Arguments),
     /// Print the names of all settings with their defaults.
     Settings,
 }
@@ -71,6 +73,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Hospital(arguments) => hospital::run(config, arguments),
         Command::Issuer(arguments) => issuer::run(config, arguments),
         Command::Client(arguments) => client::run(config, arguments),
+        Command::Probe(arguments) => probe::run(&arguments),
         Command::Settings => settings::run(),
     }
 }

@@ -3,6 +3,7 @@
 mod database;
 mod identity;
 mod limits;
+mod network;
 mod service;
 mod sharing;
 mod source;
@@ -10,6 +11,7 @@ mod telemetry;
 
 pub use identity::Identity;
 pub use limits::Limits;
+pub use network::Networks;
 pub use service::{ConditionalDelete, LogFormat, Service};
 pub use sharing::Sharing;
 pub use source::{Error, NAMES, Name, Source};

@@ -1,7 +1,7 @@
 //! Issuers, clients and hospitals as data: what changes in the database changes on every replica.
 
 use crate::harness::{Database, Issuer, settings};
-use server::identity::{Identity, ORGANISATION_CLAIM, Refusal};
+use server::identity::{Identity, ORGANISATION_CLAIM, Refusal, Replays, Shown};
 use server::settings as server_settings;
 use std::time::Duration;
 use store::Store;
@@ -42,14 +42,20 @@ fn client(iss: &str, id: &str) -> Client {
         client_id: id.to_owned(),
         hospital: None,
         may_assert_purpose: false,
+        require_bound: false,
         is_enabled: true,
     }
 }
 
 /// What a replica has: the registry, followed.
 async fn replica(store: &Store) -> Identity {
-    let settings = server_settings::Identity { allow_http_loopback: true, ca_file: None };
-    let identity = Identity::new(&settings, BASE, store.registry().await.unwrap()).unwrap();
+    let settings = server_settings::Identity {
+        allow_http_loopback: true,
+        ..server_settings::Identity::default()
+    };
+    let registry = store.registry().await.unwrap();
+    let replays = Replays::Shared(store.clone());
+    let identity = Identity::new(&settings, BASE, registry, replays).unwrap();
     tokio::spawn(identity.clone().follow(store.clone()));
     identity
 }
@@ -57,8 +63,10 @@ async fn replica(store: &Store) -> Identity {
 /// Waits until the replica answers so, for as long as a change may take.
 async fn becomes(identity: &Identity, token: &str, expected: Result<(), Refusal>) {
     let authorization = format!("Bearer {token}");
+    let authorization = [authorization.as_str()];
+    let shown = Shown { authorization: &authorization, ..Shown::default() };
     let agrees = async {
-        while identity.verify(&[&authorization]).await.map(|_| ()) != expected {
+        while identity.verify(&shown).await.map(|_| ()) != expected {
             tokio::task::yield_now().await;
         }
     };

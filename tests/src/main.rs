@@ -4,6 +4,7 @@
 
 mod api;
 mod audit;
+mod bound;
 mod catalogue;
 mod durability;
 mod harness;

@@ -57,6 +57,8 @@ pub struct Client {
     /// The only hospital that its tokens may speak for.
     pub hospital: Option<i32>,
     pub may_assert_purpose: bool,
+    /// Whether its tokens have to be bound to a key or a certificate.
+    pub require_bound: bool,
     pub is_enabled: bool,
 }
 
@@ -122,7 +124,7 @@ impl Store {
                     ARRAY(SELECT h.hospital FROM issuer_hospital h WHERE h.iss = i.iss ORDER BY h.hospital) \
                     FROM issuer i ORDER BY i.iss LIMIT $1";
         let issuers = transaction.query(text, &[&ISSUERS_MAX]).await?;
-        let text = "SELECT iss, client_id, hospital, may_assert_purpose, enabled FROM client \
+        let text = "SELECT iss, client_id, hospital, may_assert_purpose, require_bound, enabled FROM client \
                     ORDER BY iss, client_id LIMIT $1";
         let clients = transaction.query(text, &[&CLIENTS_MAX]).await?;
         transaction.commit().await?;
@@ -224,7 +226,8 @@ impl Store {
     }
 
     pub async fn save_client(&self, client: &Client, existing: Existing) -> Result<(), Error> {
-        let Client { iss, client_id, hospital, may_assert_purpose, is_enabled } = client;
+        let Client { iss, client_id, hospital, may_assert_purpose, require_bound, is_enabled } =
+            client;
         let mut connection = self.pool.get().await.map_err(Error::Store)?;
         let transaction = connection.transaction().await?;
         begin(&transaction).await?;
@@ -238,9 +241,10 @@ impl Store {
             return Err(Error::Known { what: "client", name: client_id.clone() });
         }
         room(&transaction, "SELECT count(*) FROM client", CLIENTS_MAX).await?;
-        let text = "INSERT INTO client (iss, client_id, hospital, may_assert_purpose, enabled) VALUES ($1, $2, $3, $4, $5)";
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
-            [iss, client_id, hospital, may_assert_purpose, is_enabled];
+        let text = "INSERT INTO client (iss, client_id, hospital, may_assert_purpose, require_bound, enabled) \
+                    VALUES ($1, $2, $3, $4, $5, $6)";
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
+            [iss, client_id, hospital, may_assert_purpose, require_bound, is_enabled];
         transaction.execute(text, &values).await?;
         finish(transaction).await
     }
@@ -361,6 +365,7 @@ fn client_of(row: &Row) -> Result<Client, Failure> {
         client_id: row.try_get(1)?,
         hospital: row.try_get(2)?,
         may_assert_purpose: row.try_get(3)?,
-        is_enabled: row.try_get(4)?,
+        require_bound: row.try_get(4)?,
+        is_enabled: row.try_get(5)?,
     })
 }

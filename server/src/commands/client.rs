@@ -52,6 +52,10 @@ struct Add {
     #[arg(long)]
     may_assert_purpose: bool,
 
+    /// Its tokens have to be bound to a key (DPoP) or to a certificate (mutual TLS).
+    #[arg(long)]
+    require_bound: bool,
+
     /// Change the client if it is registered already; what is not given is as for a new one.
     #[arg(long)]
     replace: bool,
@@ -95,6 +99,7 @@ async fn register(store: &Store, add: Add) -> Result<()> {
         client_id: add.client_id,
         hospital,
         may_assert_purpose: add.may_assert_purpose,
+        require_bound: add.require_bound,
         is_enabled: true,
     };
     let existing = if add.replace { Existing::Replace } else { Existing::Refuse };
@@ -112,13 +117,14 @@ async fn list(store: &Store, iss: Option<&str>, json: bool) -> Result<()> {
                 "client_id": client.client_id,
                 "hospital": code(client, &registry),
                 "may_assert_purpose": client.may_assert_purpose,
+                "require_bound": client.require_bound,
                 "enabled": client.is_enabled,
             });
             say(&line.to_string());
         }
         return Ok(());
     }
-    let heading = ["ISSUER", "CLIENT", "STATE", "HOSPITAL", "PURPOSE"];
+    let heading = ["ISSUER", "CLIENT", "STATE", "HOSPITAL", "PURPOSE", "TOKENS"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
     rows.extend(clients.map(|client| {
         vec![
@@ -127,6 +133,7 @@ async fn list(store: &Store, iss: Option<&str>, json: bool) -> Result<()> {
             state(client.is_enabled),
             code(client, &registry).unwrap_or("-").to_owned(),
             if client.may_assert_purpose { "asserts" } else { "-" }.to_owned(),
+            if client.require_bound { "bound" } else { "any" }.to_owned(),
         ]
     }));
     say(&table(&rows));

@@ -60,8 +60,13 @@ impl City {
 
     /// Another replica on the same database.
     pub(crate) async fn replica(&self) -> TestServer {
+        self.replica_with(&[]).await
+    }
+
+    pub(crate) async fn replica_with(&self, more: &[(&'static str, &str)]) -> TestServer {
         let database = self.server.database.clone();
-        let all = options(&[("BUND_IDENTITY_ALLOW_HTTP_LOOPBACK", "true")]);
+        let mut all = options(&[("BUND_IDENTITY_ALLOW_HTTP_LOOPBACK", "true")]);
+        all.extend(options(more));
         TestServer::start_for(super::server::Callers::Known, database, all).await
     }
 
