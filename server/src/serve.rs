@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::indexing;
 use crate::routes::configure;
+use crate::sealing;
 use crate::telemetry::metrics;
 use actix_web::dev::Server;
 use actix_web::middleware::Compress;
@@ -32,6 +33,7 @@ pub fn start(app: App, listener: TcpListener) -> Result<Server> {
     let service = app.settings.service.clone();
     let app = Data::new(app);
     tokio::spawn(indexing::keep(app.clone()));
+    tokio::spawn(sealing::keep(app.clone()));
     let server = HttpServer::new(move || {
         Actix::new().app_data(app.clone()).wrap(Compress::default()).configure(configure)
     })
@@ -49,9 +51,10 @@ pub async fn run(app: App, listener: TcpListener) -> Result<()> {
     let service = app.settings.service.clone();
     let (draining, store) = (app.draining(), app.store.clone());
     let age = app.settings.limits.idempotency_age;
+    let sealing = app.settings.clone();
     let server = start(app, listener)?;
     let handle = server.handle();
-    let forgetting = tokio::spawn(forget(store, age));
+    let forgetting = tokio::spawn(forget(store.clone(), age));
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let stopping = async {
@@ -66,6 +69,7 @@ pub async fn run(app: App, listener: TcpListener) -> Result<()> {
     tracing::info!(address = %service.listen, base = %service.base_url, "serving");
     let (outcome, ()) = tokio::join!(server, stopping);
     forgetting.abort();
+    sealing::close(&sealing, &store).await;
     tracing::info!("stopped");
     Ok(outcome?)
 }

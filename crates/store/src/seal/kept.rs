@@ -121,6 +121,12 @@ impl Reading {
         rows.iter().map(head).collect()
     }
 
+    /// The size of the newest head.
+    pub async fn signed_size(&self) -> Result<u64, Error> {
+        let text = "SELECT coalesce(max(tree_size), 0) FROM audit_head";
+        unsigned(self.client.query_one(text, &[]).await?.try_get(0)?)
+    }
+
     /// Digests that lie beside each other.
     pub async fn digests(&self, span: Span) -> Result<Vec<Digest>, Error> {
         digests(&self.client, span).await
