@@ -14,6 +14,7 @@ mod oracle;
 mod outages;
 mod races;
 mod scenarios;
+mod seal;
 mod search;
 mod sharing;
 mod smart;

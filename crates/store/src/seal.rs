@@ -4,6 +4,7 @@
 //! A record has the number of the transaction that wrote it. Whatever is below the oldest transaction that still runs is final: no
 //! record of it is missing or can come later. So leaves are in the order of transactions, and clocks have no say in it.
 
+pub mod archive;
 pub mod examination;
 pub mod kept;
 pub mod proof;

@@ -1,5 +1,6 @@
 //! `bund audit`: the seal of the trail – its key, its heads, whether it still fits, and what witnesses elsewhere keep of it.
 
+mod archive;
 mod head;
 mod key;
 mod state;
@@ -24,6 +25,8 @@ enum Action {
     Head(head::Arguments),
     /// Find out whether any record was edited, removed or added since it was sealed.
     Verify(verify::Arguments),
+    /// Take months that are older than the retention out of the trail, into files that prove themselves.
+    Archive(archive::Arguments),
     /// Fetch the newest head of another's trail, check that it goes on from the one that is kept, and keep it.
     Witness(witness::Arguments),
 }
@@ -33,6 +36,7 @@ pub fn run(config: Option<&Path>, arguments: Arguments) -> Result<()> {
         Action::Key(arguments) => key::run(config, &arguments),
         Action::Head(arguments) => head::run(config, &arguments),
         Action::Verify(arguments) => verify::run(config, arguments),
+        Action::Archive(arguments) => archive::run(config, &arguments),
         Action::Witness(arguments) => witness::run(&arguments),
     }
 }

@@ -1,14 +1,16 @@
 //! Goes through the trail and all that is kept of it, a group of batches at a time, and reports what does not fit.
 
+use super::archive::Taken;
 use super::kept::{Encoded, Head as Stored, Reading, Unsealed};
 use crate::error::Error;
 use crate::pool::Settings;
+use audit::seal::archive::Manifest;
 use audit::seal::examine::{Batch, Examiner, Head, Kept, Position, Report};
 use audit::seal::finding::{Finding, Source};
 use audit::seal::frontier::Frontier;
 use audit::seal::key::Verifier;
 use audit::seal::leaf::ENCODING;
-use audit::seal::note::Checkpoint;
+use audit::seal::note::{Checkpoint, Note};
 use audit::seal::tree::{Digest, STRIDE, Span};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -33,8 +35,6 @@ pub struct Known {
     pub witnesses: Vec<(String, Checkpoint)>,
     /// None to begin with the first record.
     pub from: Option<Point>,
-    /// Leaves that are archived, under a signature.
-    pub archived: Vec<Range<u64>>,
 }
 
 #[derive(Debug)]
@@ -61,10 +61,14 @@ pub async fn examine(
     let is_covered =
         |point: &Point| known.witnesses.iter().all(|(_, head)| head.size >= point.size);
     let from = known.from.filter(is_covered);
+    let (archived, forged) = archived(&reading, &known.keys).await?;
     let (mut examiner, mut after) = match from {
-        None => (Examiner::new(known.archived.clone()), Position::START),
-        Some(point) => (resume(&reading, &point, known.archived.clone()).await?, point.until),
+        None => (Examiner::new(archived), Position::START),
+        Some(point) => (resume(&reading, &point, archived).await?, point.until),
     };
+    for finding in forged {
+        examiner.note(finding);
+    }
     if let Some(point) = from
         && (examiner.size() != point.size || examiner.root() != point.root)
     {
@@ -114,6 +118,36 @@ pub async fn examine(
     let is_good = report.findings.is_empty();
     let point = is_good.then_some(Point { size, root, until: after });
     Ok(Outcome { report, size: total, signed, unsealed, point })
+}
+
+/// Leaves that are archived, as far as a signature says so; and what is said without one.
+async fn archived(
+    reading: &Reading,
+    keys: &[Verifier],
+) -> Result<(Vec<Range<u64>>, Vec<Finding>), Error> {
+    let mut leaves = Vec::new();
+    let mut forged = Vec::new();
+    for taken in reading.taken().await? {
+        match manifest(&taken, keys) {
+            Ok(manifest) => leaves.extend(manifest.leaves),
+            Err(reason) => forged.push(Finding::Archive { partition: taken.part, reason }),
+        }
+    }
+    Ok((leaves, forged))
+}
+
+/// What was signed of a part that was taken out.
+pub fn manifest(taken: &Taken, keys: &[Verifier]) -> Result<Manifest, String> {
+    let note = Note::parse(&taken.note).map_err(|error| error.to_string())?;
+    note.verify(keys).map_err(|error| error.to_string())?;
+    let manifest = Manifest::parse(note.text()).map_err(|error| error.to_string())?;
+    if manifest.part != taken.part {
+        return Err(format!("its note is of {}", manifest.part));
+    }
+    if !keys.iter().any(|key| key.name() == manifest.origin) {
+        return Err(format!("its note is of {}, another trail", manifest.origin));
+    }
+    Ok(manifest)
 }
 
 fn feed(

@@ -38,7 +38,7 @@ pub struct Unsealed {
 
 /// Reads the trail and what is kept of it, for an examination.
 pub struct Reading {
-    client: Object,
+    pub(super) client: Object,
     leaves: Leaves,
 }
 

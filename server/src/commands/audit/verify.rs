@@ -1,10 +1,12 @@
 //! `bund audit verify`: reads every record, makes its leaf anew and compares it with what was sealed, signed and witnessed.
 
+use super::archive::prove;
 use super::{state, verifiers};
 use crate::commands::{Database, block_on, prepare, say};
 use crate::sealing::signer;
 use crate::settings::Settings;
 use anyhow::{Context as _, Result, bail};
+use audit::seal::finding::Finding;
 use audit::seal::key::Verifier;
 use audit::seal::note::Checkpoint;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -12,7 +14,8 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use store::Store;
-use store::seal::examination::{Known, Outcome, examine};
+use store::seal::examination::{Known, Outcome, examine, manifest};
+use store::seal::kept::Reading;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Arguments {
@@ -31,6 +34,10 @@ pub(super) struct Arguments {
     /// A head that a witness keeps, as `bund audit witness` wrote it; can be given several times.
     #[arg(long = "witness", value_name = "FILE")]
     witnesses: Vec<PathBuf>,
+
+    /// The folder with the files of archived months, to verify them as well.
+    #[arg(long, value_name = "DIR")]
+    archive: Option<PathBuf>,
 }
 
 const BAR: &str = "{wide_bar} {human_pos} of {human_len} leaves, {per_sec}, {eta} left";
@@ -54,11 +61,15 @@ pub(super) fn run(config: Option<&Path>, arguments: Arguments) -> Result<()> {
             bar.finish_and_clear();
         }
         tell(&outcome, began);
+        let archives = match &arguments.archive {
+            Some(folder) => verify_archives(settings, &known.keys, folder).await?,
+            None => 0,
+        };
         if let (Some(path), Some(point)) = (&arguments.state, &outcome.point) {
             state::write(path, &state::text(point))?;
         }
         let found = u64::try_from(outcome.report.findings.len()).unwrap_or(u64::MAX);
-        match found.saturating_add(outcome.report.more) {
+        match found.saturating_add(outcome.report.more).saturating_add(archives) {
             0 => Ok(()),
             1 => bail!("the trail is not as it was sealed: 1 finding"),
             number => bail!("the trail is not as it was sealed: {number} findings"),
@@ -82,7 +93,7 @@ async fn known(settings: &Settings, store: &Store, arguments: &Arguments) -> Res
     };
     let witnesses: Result<Vec<(String, Checkpoint)>> =
         arguments.witnesses.iter().map(|path| witness(path, &keys)).collect();
-    Ok(Known { keys, witnesses: witnesses?, from, archived: Vec::new() })
+    Ok(Known { keys, witnesses: witnesses?, from })
 }
 
 fn witness(path: &Path, keys: &[Verifier]) -> Result<(String, Checkpoint)> {
@@ -90,6 +101,30 @@ fn witness(path: &Path, keys: &[Verifier]) -> Result<(String, Checkpoint)> {
     let note = state::read(path)?.with_context(|| format!("{place} is not there"))?;
     let checkpoint = Checkpoint::open(&note, keys).with_context(|| place.clone())?;
     Ok((format!("the witness of {place}"), checkpoint))
+}
+
+/// How many archived parts are not what was signed of them.
+async fn verify_archives(settings: &Settings, keys: &[Verifier], folder: &Path) -> Result<u64> {
+    let reading = Reading::open(&settings.database).await?;
+    let mut wrong = 0;
+    for taken in reading.taken().await? {
+        // A note that is not signed as it must be is among the findings already.
+        let Ok(manifest) = manifest(&taken, keys) else { continue };
+        let path = folder.join(format!("{}.ndjson.zst", taken.part));
+        match prove(&path, &manifest, &reading).await {
+            Ok(()) => say(&format!(
+                "{}: {} records are as they were sealed",
+                taken.part,
+                manifest.records()
+            )),
+            Err(error) => {
+                wrong += 1;
+                let reason = format!("{error:#}");
+                say(&Finding::Archive { partition: taken.part, reason }.to_string());
+            }
+        }
+    }
+    Ok(wrong)
 }
 
 fn bar() -> ProgressBar {
