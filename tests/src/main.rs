@@ -16,6 +16,7 @@ mod outages;
 mod races;
 mod roles;
 mod scenarios;
+mod seal;
 mod search;
 mod sharing;
 mod smart;
