@@ -1,12 +1,14 @@
 //! The commands of `bund`, a file each, and what they share.
 
 pub mod analyze;
+pub mod author;
 pub mod client;
 pub mod generate;
 pub mod hospital;
 pub mod import;
 pub mod issuer;
 pub mod migrate;
+pub mod registry;
 pub mod reindex;
 pub mod serve;
 pub mod settings;

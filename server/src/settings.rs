@@ -9,7 +9,7 @@ mod sharing;
 mod source;
 mod telemetry;
 
-pub use identity::Identity;
+pub use identity::{Approval, Identity};
 pub use limits::Limits;
 pub use network::Networks;
 pub use service::{ConditionalDelete, LogFormat, Service};
