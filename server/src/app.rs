@@ -5,6 +5,7 @@ use crate::identity::{Identity, Replays};
 use crate::settings::Settings;
 use access::{Caller, HospitalId};
 use search::extract::Extractor;
+use search::veil::Veil;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use store::Store;
@@ -32,7 +33,10 @@ impl App {
         let store = Store::open(&settings.database).await?;
         let hospital = HospitalId(store.register_hospital(&settings.service.hospital).await?);
         let zone = settings.service.time_zone.clone();
-        let extractor = Extractor::new(&settings.service.base_url, zone);
+        let veil = Veil::new(&store.veil_secret().await?);
+        // What is left from before there was this key is looked for until it is made anew (`indexing`).
+        veil.set_everywhere(!store.signs().await?.has_work);
+        let extractor = Extractor::new(&settings.service.base_url, zone, Arc::new(veil));
         let app = App {
             settings,
             secret: store.secret().await?,
