@@ -4,6 +4,7 @@ use crate::caller::Callers;
 use crate::identity::{Identity, Replays};
 use crate::settings::Settings;
 use access::{Caller, HospitalId};
+use anyhow::bail;
 use search::extract::Extractor;
 use search::veil::Veil;
 use std::sync::Arc;
@@ -53,8 +54,21 @@ impl App {
         Ok(app)
     }
 
+    /// Refuses a database role that could change what the trail says, or pass by the walls of the database.
+    pub async fn check_role(&self) -> anyhow::Result<()> {
+        match self.store.excess_rights().await?.as_slice() {
+            [] => Ok(()),
+            reasons => bail!(
+                "the database role of BUND_DATABASE_URL may change the trail: {}; run `bund migrate --server-role NAME --create-role` \
+                 as this role, and serve as NAME (docs/operations/database.md)",
+                reasons.join("; ")
+            ),
+        }
+    }
+
     /// From now on only who shows a token is answered. The registry is followed as long as the server runs.
     pub async fn demand_tokens(&mut self) -> anyhow::Result<()> {
+        self.check_role().await?;
         let registry = self.store.registry().await?;
         let base = &self.settings.service.base_url;
         let replays = Replays::Shared(self.store.clone());

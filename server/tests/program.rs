@@ -101,6 +101,50 @@ fn a_database_is_migrated_served_and_left_in_order() {
 }
 
 #[test]
+fn aud_09_who_may_change_the_trail_does_not_serve() {
+    let cluster = Cluster::temporary(Durability::None).unwrap();
+    let run = |arguments: &[&str], url: &str| {
+        let mut command = bund();
+        command.args(arguments).env("BUND_DATABASE_URL", url).output().unwrap()
+    };
+    let owner = cluster.url();
+    refused(&run(&["migrate", "--server-role", "hub"], &owner), "CREATE ROLE \"hub\" LOGIN");
+    refused(&run(&["migrate", "--create-role"], &owner), "--server-role");
+    let refusal = run(&["serve", "--listen", "127.0.0.1:0"], &owner);
+    refused(&refusal, "may change the trail: it is a superuser; it owns");
+    refused(&refusal, "bund migrate --server-role NAME");
+    let granted = run(&["migrate", "--server-role", "hub", "--create-role"], &owner);
+    let text = String::from_utf8_lossy(&granted.stdout);
+    assert!(text.contains("the role hub may serve it"), "{text}");
+
+    let url = cluster.url_as("hub", "postgres");
+    let imported = bund()
+        .args(["import", "-"])
+        .env("BUND_DATABASE_URL", &url)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .and_then(|mut child| {
+            let patient = b"{\"resourceType\":\"Patient\",\"id\":\"a\"}\n";
+            child.stdin.take().map(|mut stdin| stdin.write_all(patient)).transpose()?;
+            child.wait_with_output()
+        });
+    assert_eq!(sums(&imported.unwrap()), [1, 0, 0]);
+    assert!(run(&["reindex"], &url).status.success());
+    assert!(run(&["analyze"], &url).status.success());
+    assert!(run(&["hospital", "add", "a"], &url).status.success());
+    refused(&run(&["migrate", "--down"], &url), "must be owner");
+    let mut command = bund();
+    command.args(["serve", "--listen", "127.0.0.1:0"]).env("BUND_DATABASE_URL", &url);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().contains("no issuer is registered yet"));
+    assert!(lines.next().unwrap().unwrap().starts_with("serving "));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
 fn files_are_imported_once() {
     let cluster = Cluster::temporary(Durability::None).unwrap();
     let folder = std::env::temp_dir().join(format!("bund-import-{}", std::process::id()));

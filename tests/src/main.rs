@@ -15,6 +15,7 @@ mod oracle;
 mod outages;
 mod races;
 mod residents;
+mod roles;
 mod scenarios;
 mod search;
 mod sharing;

@@ -151,7 +151,7 @@ async fn id_04_entries_from_before_the_key_are_found_and_made_anew() {
     };
     let veiled = stored().await;
     // As it would be after an upgrade: the key is about to come, and there are resources.
-    client.execute("DELETE FROM secret WHERE id = 2", &[]).await.unwrap();
+    client.execute("DELETE FROM secret WHERE id = 3", &[]).await.unwrap();
     let next = server.replica().await;
     let anew = async {
         while stored().await == veiled {

@@ -31,6 +31,9 @@ pub enum Error {
     Settings(String),
     #[error("a stored body cannot be read: {0}")]
     Corrupt(String),
+    /// What was sealed is ahead of the database: it was brought back from a dump or a copy.
+    #[error("the seal of the trail: {0}")]
+    Seal(String),
     #[error("migration: {0}")]
     Migration(String),
     #[error("unexpected answer of the database: {}", summary(.0))]

@@ -167,7 +167,11 @@ impl From<store::error::Error> for Failure {
                     "the database took too long; try again or ask for less",
                 )
             }
-            Error::Settings(_) | Error::Corrupt(_) | Error::Migration(_) | Error::Database(_) => {
+            Error::Settings(_)
+            | Error::Corrupt(_)
+            | Error::Seal(_)
+            | Error::Migration(_)
+            | Error::Database(_) => {
                 tracing::error!(%error, "unexpected database error");
                 Failure::new(
                     500,

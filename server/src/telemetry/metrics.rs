@@ -36,7 +36,7 @@ const fn metric(
     Metric { name, kind, labels, text }
 }
 
-pub static METRICS: [Metric; 25] = [
+pub static METRICS: [Metric; 26] = [
     metric(
         "bund_http_requests_total",
         Kind::Counter,
@@ -149,6 +149,12 @@ pub static METRICS: [Metric; 25] = [
         "where the database's write-ahead log ends; its rate is the bytes written",
     ),
     metric("bund_database_size_bytes", Kind::Gauge, &[], "size of the database"),
+    metric(
+        "bund_clock_offset_seconds",
+        Kind::Gauge,
+        &[],
+        "how far this machine's clock is ahead of the database's",
+    ),
     metric("bund_process_resident_bytes", Kind::Gauge, &[], "memory of the process"),
     metric(
         "bund_process_start_time_seconds",
@@ -215,6 +221,9 @@ pub async fn page(app: &App) -> Option<String> {
     if let Ok(size) = app.store.database_size().await {
         gauge!("bund_database_wal_bytes").set(size.wal_bytes);
         gauge!("bund_database_size_bytes").set(size.bytes);
+    }
+    if let Ok(offset) = app.store.clock_offset().await {
+        gauge!("bund_clock_offset_seconds").set(offset);
     }
     if let Ok((number, oldest)) = app.store.unreviewed().await {
         gauge!("bund_break_glass_unreviewed").set(as_float(number.unsigned_abs()));

@@ -67,10 +67,7 @@ impl City {
     }
 
     pub(crate) async fn replica_with(&self, more: &[(&'static str, &str)]) -> TestServer {
-        let database = Database {
-            name: self.server.database.name.clone(),
-            url: self.server.database.url.clone(),
-        };
+        let database = self.server.database.clone();
         let mut all = options(&[("BUND_IDENTITY_ALLOW_HTTP_LOOPBACK", "true")]);
         all.extend(options(more));
         TestServer::start_for(super::server::Callers::Known, database, all).await
@@ -78,11 +75,7 @@ impl City {
 
     /// A server on the same database that anybody may write by, for one hospital.
     pub(crate) async fn writer(&self, options: &super::server::Options) -> TestServer {
-        let database = Database {
-            name: self.server.database.name.clone(),
-            url: self.server.database.url.clone(),
-        };
-        TestServer::start_on(database, options.clone()).await
+        TestServer::start_on(self.server.database.clone(), options.clone()).await
     }
 
     /// The same token for another server.

@@ -1,0 +1,1 @@
+//! Takes whole months out of the trail, once they are old enough.
