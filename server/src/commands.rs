@@ -8,6 +8,7 @@ pub mod hospital;
 pub mod import;
 pub mod issuer;
 pub mod migrate;
+pub mod probe;
 pub mod registry;
 pub mod reindex;
 pub mod serve;

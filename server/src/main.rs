@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use server::commands::{
-    analyze, client, generate, hospital, import, issuer, migrate, registry, reindex, serve,
+    analyze, client, generate, hospital, import, issuer, migrate, probe, registry, reindex, serve,
     settings,
 };
 use std::path::PathBuf;
@@ -46,6 +46,8 @@ enum Command {
     Client(client::Arguments),
     /// Say who changed the registry of hospitals, issuers and clients, and how.
     Registry(registry::Arguments),
+    /// Ask a server that runs elsewhere whether it is well.
+    Probe(probe::Arguments),
     /// Print the names of all settings with their defaults.
     Settings,
 }
@@ -75,6 +77,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Issuer(arguments) => issuer::run(config, arguments),
         Command::Client(arguments) => client::run(config, arguments),
         Command::Registry(arguments) => registry::run(config, arguments),
+        Command::Probe(arguments) => probe::run(&arguments),
         Command::Settings => settings::run(),
     }
 }

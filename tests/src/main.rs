@@ -20,3 +20,4 @@ mod scenarios;
 mod search;
 mod sharing;
 mod smart;
+mod walls;

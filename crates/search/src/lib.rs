@@ -16,6 +16,7 @@ mod parameter;
 pub mod plan;
 mod program;
 pub mod query;
+pub mod reader;
 pub mod registry;
 pub mod render;
 pub mod results;

@@ -52,7 +52,8 @@ fn fresh() -> Vec<u8> {
 /// The types that have resources: a table that never had a row has no page.
 async fn used(transaction: &Transaction<'_>) -> Result<Vec<i16>, Error> {
     let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
-    let text = "SELECT name FROM unnest($1::text[]) AS name WHERE pg_relation_size(to_regclass(name)) > 0";
+    let text =
+        "SELECT name FROM unnest($1::text[]) AS name WHERE pg_relation_size(to_regclass(name)) > 0";
     let rows = transaction.query(text, &[&names]).await?;
     let used: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     let is_used = |name: &str| used.iter().any(|used| used == name);

@@ -167,7 +167,8 @@ impl From<store::error::Error> for Failure {
                     "the database took too long; try again or ask for less",
                 )
             }
-            Error::Settings(_)
+            Error::Mismatch(_)
+            | Error::Settings(_)
             | Error::Corrupt(_)
             | Error::Seal(_)
             | Error::Migration(_)

@@ -205,7 +205,7 @@ async fn attempt(
     work: &Work<'_>,
     finish: &impl Fn(&[Changed]) -> Answer,
 ) -> Result<Done, Stop> {
-    let mut transaction = app.store.transaction(app.extractor.custom().epoch).await?;
+    let mut transaction = app.store.transaction(grant, app.extractor.custom().epoch).await?;
     let outcome = prepare(app, grant, work, &mut transaction).await;
     let mut decided = match outcome {
         Ok(Prepared::Decided(decided)) => decided,

@@ -104,6 +104,12 @@ pub static METRICS: [Metric; 26] = [
         &[],
         "requests refused because the database was away or had no connection free",
     ),
+    metric(
+        "bund_access_mismatches_total",
+        Kind::Counter,
+        &[],
+        "rows that the second wall stopped, on their way out or in: always 0, unless something is wrong",
+    ),
     metric("bund_token_refusals_total", Kind::Counter, &["reason"], "tokens refused, by why"),
     metric(
         "bund_key_fetches_total",
