@@ -2,6 +2,7 @@
 
 pub mod analyze;
 pub mod audit;
+pub mod author;
 pub mod client;
 pub mod generate;
 pub mod hospital;
@@ -9,6 +10,7 @@ pub mod import;
 pub mod issuer;
 pub mod migrate;
 pub mod probe;
+pub mod registry;
 pub mod reindex;
 pub mod serve;
 pub mod settings;

@@ -11,7 +11,7 @@ mod source;
 mod telemetry;
 
 pub use audit::Audit;
-pub use identity::Identity;
+pub use identity::{Approval, Identity};
 pub use limits::Limits;
 pub use network::Networks;
 pub use service::{ConditionalDelete, LogFormat, Service};

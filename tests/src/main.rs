@@ -14,6 +14,7 @@ mod migrations;
 mod oracle;
 mod outages;
 mod races;
+mod residents;
 mod roles;
 mod scenarios;
 mod seal;
