@@ -36,7 +36,7 @@ const fn metric(
     Metric { name, kind, labels, text }
 }
 
-pub static METRICS: [Metric; 26] = [
+pub static METRICS: [Metric; 30] = [
     metric(
         "bund_http_requests_total",
         Kind::Counter,
@@ -75,6 +75,14 @@ pub static METRICS: [Metric; 26] = [
         "groups of audit records that could not be written",
     ),
     metric(
+        "bund_seal_lag_seconds",
+        Kind::Gauge,
+        &[],
+        "how long the oldest audit record waits to be sealed, as the replica that seals sees it",
+    ),
+    metric("bund_seal_tree_size", Kind::Gauge, &[], "audit records that are sealed"),
+    metric("bund_seal_failures_total", Kind::Counter, &[], "times that sealing the trail failed"),
+    metric(
         "bund_statement_seconds",
         Kind::Histogram,
         &["statement"],
@@ -103,6 +111,12 @@ pub static METRICS: [Metric; 26] = [
         Kind::Counter,
         &[],
         "requests refused because the database was away or had no connection free",
+    ),
+    metric(
+        "bund_access_mismatches_total",
+        Kind::Counter,
+        &[],
+        "rows that the second wall stopped, on their way out or in: always 0, unless something is wrong",
     ),
     metric("bund_token_refusals_total", Kind::Counter, &["reason"], "tokens refused, by why"),
     metric(
