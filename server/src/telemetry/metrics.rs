@@ -36,7 +36,7 @@ const fn metric(
     Metric { name, kind, labels, text }
 }
 
-pub static METRICS: [Metric; 26] = [
+pub static METRICS: [Metric; 27] = [
     metric(
         "bund_http_requests_total",
         Kind::Counter,
