@@ -6,6 +6,7 @@ use crate::settings::Settings;
 use access::{Caller, HospitalId};
 use anyhow::bail;
 use search::extract::Extractor;
+use search::veil::Veil;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use store::Store;
@@ -31,9 +32,13 @@ pub struct App {
 impl App {
     pub async fn new(settings: Settings) -> Result<App, Error> {
         let store = Store::open(&settings.database).await?;
+        store.make_months(now_micros()).await?;
         let hospital = HospitalId(store.register_hospital(&settings.service.hospital).await?);
         let zone = settings.service.time_zone.clone();
-        let extractor = Extractor::new(&settings.service.base_url, zone);
+        let veil = Veil::new(&store.veil_secret().await?);
+        // What is left from before there was this key is looked for until it is made anew (`indexing`).
+        veil.set_everywhere(!store.signs().await?.has_work);
+        let extractor = Extractor::new(&settings.service.base_url, zone, Arc::new(veil));
         let app = App {
             settings,
             secret: store.secret().await?,

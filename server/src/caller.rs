@@ -23,30 +23,25 @@ pub async fn caller(app: &App, http: &HttpRequest, needs_token: bool) -> Result<
         Callers::Anyone(hospital) => return Ok(Caller::local(*hospital)),
         Callers::Known(identity) => identity,
     };
-    let authorization = texts(http, "authorization");
-    let Some(authorization) = authorization else {
-        return Err(Failure::unauthenticated(Tried::Bearer));
-    };
-    let Some(first) = authorization.first() else {
+    let tried = tried(http);
+    if tried == Tried::Nothing {
         return match needs_token {
-            true => Err(Failure::unauthenticated(Tried::Nothing)),
+            true => Err(Failure::unauthenticated(tried)),
             false => Ok(Caller::nobody()),
         };
-    };
-    let tried = match first.get(..5) {
-        Some(scheme) if scheme.eq_ignore_ascii_case("dpop ") => Tried::Proof,
-        Some(_) | None => Tried::Bearer,
-    };
+    }
+    let refused = || Failure::unauthenticated(tried);
+    let authorization = texts(http, "authorization").ok_or_else(refused)?;
     let path = http.path().strip_prefix("/fhir").unwrap_or_default();
     let shown = Shown {
         authorization: &authorization,
-        proofs: &texts(http, "dpop").ok_or_else(|| Failure::unauthenticated(tried))?,
+        proofs: &texts(http, "dpop").ok_or_else(refused)?,
         method: http.method().as_str(),
         address: &format!("{}{path}", app.settings.service.base_url),
         certificate: certificate(app, http),
     };
     let principal = identity.verify(&shown).await.map_err(|refusal| match refusal {
-        Refusal::Unauthenticated(_) => Failure::unauthenticated(tried),
+        Refusal::Unauthenticated(_) => refused(),
         Refusal::Forbidden(_) => Failure::new(
             403,
             Code::Forbidden,
@@ -73,6 +68,15 @@ pub async fn caller(app: &App, http: &HttpRequest, needs_token: bool) -> Result<
         }
     };
     of(app, identity, &principal, asserted).await
+}
+
+/// How the caller shows a token, good or not.
+pub fn tried(http: &HttpRequest) -> Tried {
+    match http.headers().get("authorization").map(|value| value.as_bytes().get(..5)) {
+        None => Tried::Nothing,
+        Some(Some(scheme)) if scheme.eq_ignore_ascii_case(b"dpop ") => Tried::Proof,
+        Some(Some(_) | None) => Tried::Bearer,
+    }
 }
 
 /// The values of all headers of the name; none where one of them is no text.

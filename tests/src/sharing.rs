@@ -479,7 +479,8 @@ async fn tok_25_who_is_disabled_is_out_within_seconds() {
     city.get(&own, "Patient/ha-p1").await.expect(200);
     let store =
         store::Store::open(&crate::harness::settings(&city.server.database.url)).await.unwrap();
-    store.enable_issuer(&city.issuer.iss, false).await.unwrap();
+    let by = store::registry::journal::By::new("ann", "tests");
+    store.enable_issuer(&by, &city.issuer.iss, false).await.unwrap();
     let out = async {
         while city.get(&own, "Patient/ha-p1").await.status != 401 {
             tokio::task::yield_now().await;
@@ -504,7 +505,8 @@ async fn own_06_of_a_hospital_that_withdraws_others_see_nothing() {
     check_seen(&city, &other, "ha-p1", &["ha-p1-c"]).await;
     let store =
         store::Store::open(&crate::harness::settings(&city.server.database.url)).await.unwrap();
-    store.enable_hospital("ha", false).await.unwrap();
+    let by = store::registry::journal::By::new("ann", "tests");
+    store.enable_hospital(&by, "ha", false).await.unwrap();
     let gone = async {
         while city.get(&other, "Condition/ha-p1-c").await.status != 404 {
             tokio::task::yield_now().await;
@@ -598,7 +600,8 @@ async fn tok_24_only_the_citys_issuer_says_who_is_a_patient() {
             .collect(),
         ..registry.issuers[0].clone()
     };
-    store.save_issuer(&of_one, store::registry::Existing::Refuse).await.unwrap();
+    let by = store::registry::journal::By::new("ann", "tests");
+    store.save_issuer(&by, &of_one, store::registry::Existing::Refuse).await.unwrap();
     let mut claims = own.claims(&city.server.base, "hb");
     claims["scope"] = json!("patient/*.rs");
     claims["patient"] = json!("ha-p1");

@@ -23,6 +23,7 @@ pub mod results;
 pub mod sharing;
 pub mod sql;
 mod unit;
+pub mod veil;
 pub mod wall;
 
 pub use error::Error;

@@ -51,6 +51,16 @@ impl Failure {
         Failure { authenticate, ..Failure::new(401, Code::Login, text) }
     }
 
+    /// As who shows tokens with proofs is told what to show instead.
+    pub fn of_proof(mut self) -> Failure {
+        for challenge in &mut self.authenticate {
+            if let Some(rest) = challenge.strip_prefix("Bearer ") {
+                *challenge = format!("DPoP {rest}");
+            }
+        }
+        self
+    }
+
     pub fn bad_request(text: impl Into<String>) -> Failure {
         Failure::new(400, Code::Invalid, text)
     }
