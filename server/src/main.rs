@@ -3,7 +3,8 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use server::commands::{
-    analyze, audit, client, generate, hospital, import, issuer, migrate, reindex, serve, settings,
+    analyze, audit, client, generate, hospital, import, issuer, migrate, probe, registry, reindex,
+    serve, settings,
 };
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -45,6 +46,10 @@ enum Command {
     Issuer(issuer::Arguments),
     /// Register the clients of an issuer.
     Client(client::Arguments),
+    /// Say who changed the registry of hospitals, issuers and clients, and how.
+    Registry(registry::Arguments),
+    /// Ask a server that runs elsewhere whether it is well.
+    Probe(probe::Arguments),
     /// Print the names of all settings with their defaults.
     Settings,
 }
@@ -74,6 +79,8 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Hospital(arguments) => hospital::run(config, arguments),
         Command::Issuer(arguments) => issuer::run(config, arguments),
         Command::Client(arguments) => client::run(config, arguments),
+        Command::Registry(arguments) => registry::run(config, arguments),
+        Command::Probe(arguments) => probe::run(&arguments),
         Command::Settings => settings::run(),
     }
 }

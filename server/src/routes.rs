@@ -10,11 +10,11 @@
 //! | `/metrics` | figures for Prometheus |
 
 use crate::app::App;
-use crate::caller::caller;
+use crate::caller::{caller, tried};
 use crate::http::answer::failure_response;
 use crate::http::body::{self, SMALL_BYTES_MAX};
 use crate::http::etag::{Condition, parse_http_date};
-use crate::http::failure::Failure;
+use crate::http::failure::{Failure, Tried};
 use crate::http::format::{BodyFormat, Format, answer_format, body_format};
 use crate::http::preferences::Preferences;
 use crate::http::request::{Headers, Presentation, Request, decode, parse_query};
@@ -211,6 +211,10 @@ async fn answer(
             refusal::record(app, &asked, failure).await
         }
         None => failure,
+    };
+    let failure = match tried(http) {
+        Tried::Proof => failure.of_proof(),
+        Tried::Bearer | Tried::Nothing => failure,
     };
     refuse(&failure, presentation)
 }

@@ -4,14 +4,16 @@ mod audit;
 mod database;
 mod identity;
 mod limits;
+mod network;
 mod service;
 mod sharing;
 mod source;
 mod telemetry;
 
 pub use audit::Audit;
-pub use identity::Identity;
+pub use identity::{Approval, Identity};
 pub use limits::Limits;
+pub use network::Networks;
 pub use service::{ConditionalDelete, LogFormat, Service};
 pub use sharing::Sharing;
 pub use source::{Error, NAMES, Name, Source};
