@@ -1,5 +1,6 @@
 """The objects fit each other, and are what they are meant to be."""
 
+import json
 import re
 
 import helm_python
@@ -223,6 +224,28 @@ def test_extras_are_templates():
 def test_every_pod_runs_the_one_image(case, image):
     for _, pod in cases.pods(cases.objects(case)):
         assert {container["image"] for container in cases.containers(pod)} == {image}
+
+
+def test_the_realm_is_for_this_server_and_nothing_is_left_to_fill_in():
+    [config] = [document for document in cases.of_kind(cases.objects("keycloak"), "ConfigMap") if "city-realm.json" in document["data"]]
+    realm = json.loads(config["data"]["city-realm.json"])
+    text = config["data"]["city-realm.json"]
+    assert realm["realm"] == "city"
+    for address in ("https://fhir.city.example/fhir", "https://portal.city.example/portal/", "https://ehr.ruijin.example/jwks"):
+        assert f'"{address}"' in text
+    # What is left are names of Keycloak itself, in lower case.
+    assert not re.search(r"\$\{[A-Z]", text)
+    assert len(text.encode()) < 900_000, "a ConfigMap has room for a mebibyte"
+
+
+def test_the_job_that_gives_the_realm_to_keycloak_runs_the_script_with_a_secret_of_its_own():
+    [job] = [document for document in cases.of_kind(cases.objects("keycloak"), "Job") if "realm" in document["metadata"]["name"]]
+    [container] = job["spec"]["template"]["spec"]["containers"]
+    [config] = [document for document in cases.of_kind(cases.objects("keycloak"), "ConfigMap") if "city-realm.json" in document["data"]]
+    assert container["command"] == ["/bin/sh", "/realm/import-realm.sh"]
+    assert config["data"]["import-realm.sh"] == (cases.CHART / "files/import-realm.sh").read_text()
+    given = {entry["name"] for entry in container["env"]}
+    assert set(re.findall(r'"\$([A-Z_]+)"', config["data"]["import-realm.sh"])) <= given
 
 
 def test_the_cluster_of_the_database_loses_no_acknowledged_write():

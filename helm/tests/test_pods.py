@@ -110,6 +110,8 @@ def test_only_migrations_get_the_owners_credentials(case):
                 assert secrets == {"DATABASE_USER": owner, "DATABASE_PASSWORD": owner, "DATABASE_SERVER_ROLE": server}
             elif container["name"] == "bund":
                 assert secrets == {"DATABASE_USER": server, "DATABASE_PASSWORD": server}
+            elif container["name"] == "import":
+                assert set(secrets.values()) == {cases.values(case)["keycloak"]["import"]["existingSecret"]}
             else:
                 assert secrets == {}
 

@@ -24,6 +24,9 @@ REFUSED = [
     ("values-city", {"database.cnpg.backup.destinationPath": ""}, "give its destinationPath"),
     ("values-city", {"httpRoute.parentRefs": []}, "name its Gateway in httpRoute.parentRefs"),
     ("values-hospital", {"ingress.tls.secretName": ""}, "name the secret for the certificate in ingress.tls.secretName"),
+    ("keycloak", {"keycloak.realm.portalUrl": ""}, "give its portalUrl and ehrJwksUrl"),
+    ("keycloak", {"keycloak.import.existingSecret": ""}, "give the import's image, url and existingSecret"),
+    ("keycloak", {"keycloak.realm.enabled": False}, "enable keycloak.realm too"),
     # Wrong.
     ("minimal", {"baseUrl": "fhir.city.example"}, "at '/baseUrl'"),
     ("minimal", {"baseUrl": "https://fhir.city.example/fhir/"}, "at '/baseUrl'"),

@@ -62,6 +62,8 @@ def test_every_value_makes_a_difference(case, path, value):
     change = {path: value}
     if path == "database.mode":
         change |= {"database.cnpg.backup.enabled": False, "database.host": "10.0.0.5", "database.owner.existingSecret": "owner"}
+    if path == "keycloak.realm.enabled":
+        change |= {"keycloak.import.enabled": False}
     assert cases.render_values(cases.changed(case, change)) != cases.render(case)
 
 

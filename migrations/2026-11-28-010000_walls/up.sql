@@ -49,10 +49,10 @@ BEGIN
     moment := part[2]::int8;
     wanted := part[3]::int4;
     -- Nobody's record, very restricted, or no longer shared.
-    IF patient IS NULL OR labels & 64 <> 0 OR custodian = ANY (part[5]::int4[]) THEN
+    IF patient IS NULL OR labels & 64 <> 0 OR (part[5] <> '{}' AND custodian = ANY (part[5]::int4[])) THEN
         RETURN false;
     END IF;
-    IF patient = ANY (part[6]::int8[]) AND NOT EXISTS (
+    IF part[6] <> '{}' AND patient = ANY (part[6]::int8[]) AND NOT EXISTS (
         SELECT FROM consent_rule AS c WHERE c.patient = is_open_to.patient AND NOT c.is_permit AND c.purposes & 4 <> 0
         AND moment >= c.valid_from AND moment < c.valid_until
     ) THEN
@@ -62,6 +62,10 @@ BEGIN
         SELECT FROM range_entry AS r WHERE r.parameter_key = is_open_to.patient # part[7]::int8 AND r.low <= moment AND r.high > moment
     ) THEN
         RETURN false;
+    END IF;
+    -- Most patients have said nothing.
+    IF NOT EXISTS (SELECT FROM consent_rule AS c WHERE c.patient = is_open_to.patient) THEN
+        RETURN part[4] = 't' AND sensitive = 0;
     END IF;
     WITH rule AS MATERIALIZED (
         SELECT c.consent_key, c.is_permit, c.specificity,

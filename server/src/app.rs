@@ -32,6 +32,7 @@ pub struct App {
 impl App {
     pub async fn new(settings: Settings) -> Result<App, Error> {
         let store = Store::open(&settings.database).await?;
+        store.make_months(now_micros()).await?;
         let hospital = HospitalId(store.register_hospital(&settings.service.hospital).await?);
         let zone = settings.service.time_zone.clone();
         let veil = Veil::new(&store.veil_secret().await?);

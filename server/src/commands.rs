@@ -1,6 +1,7 @@
 //! The commands of `bund`, a file each, and what they share.
 
 pub mod analyze;
+pub mod audit;
 pub mod author;
 pub mod client;
 pub mod generate;

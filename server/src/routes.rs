@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `/fhir/…` | the FHIR API |
 //! | `/fhir/.well-known/smart-configuration` | where and how an app gets a token |
+//! | `/audit/…` | heads of the trail and proofs |
 //! | `/livez` | the process runs; never asks the database |
 //! | `/readyz` | the database answers, has our schema, and we are not draining |
 //! | `/metrics` | figures for Prometheus |
@@ -20,6 +21,7 @@ use crate::http::request::{Headers, Presentation, Request, decode, parse_query};
 use crate::http::target::{Method, Target};
 use crate::interactions::perform;
 use crate::interactions::refusal::{self, Asked};
+use crate::proofs;
 use crate::smart;
 use crate::telemetry::{metrics, trace};
 use access::{Caller, Interaction};
@@ -40,6 +42,9 @@ pub fn configure(routes: &mut ServiceConfig) {
         .route("/readyz", web::get().to(ready))
         .route("/metrics", web::get().to(figures))
         .route("/fhir/.well-known/smart-configuration", web::get().to(smart::configuration))
+        .route("/audit/checkpoint", web::get().to(proofs::checkpoint))
+        .route("/audit/consistency", web::get().to(proofs::consistency))
+        .route("/audit/inclusion", web::get().to(proofs::inclusion))
         .route("/fhir", web::to(fhir))
         .route("/fhir/{path:.*}", web::to(fhir))
         .default_service(web::to(nowhere));

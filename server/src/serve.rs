@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::indexing;
 use crate::routes::configure;
+use crate::sealing;
 use crate::telemetry::metrics;
 use actix_web::dev::Server;
 use actix_web::middleware::Compress;
@@ -41,6 +42,7 @@ pub fn start(app: App, listener: TcpListener) -> Result<Server> {
     let service = app.settings.service.clone();
     let app = Data::new(app);
     tokio::spawn(indexing::keep(app.clone()));
+    tokio::spawn(sealing::keep(app.clone()));
     let server = HttpServer::new(move || {
         Actix::new().app_data(app.clone()).wrap(Compress::default()).configure(configure)
     })
@@ -58,13 +60,14 @@ pub async fn run(app: App, listener: TcpListener) -> Result<()> {
     let service = app.settings.service.clone();
     let (draining, store) = (app.draining(), app.store.clone());
     let age = app.settings.limits.idempotency_age;
+    let sealing = app.settings.clone();
     let server = start(app, listener)?;
     let handle = server.handle();
     // Ended with this function, whatever they are at.
     let mut background = JoinSet::new();
     background.spawn(forget(store.clone(), age));
     background.spawn(forget_proofs(store.clone()));
-    background.spawn(compare_clocks(store));
+    background.spawn(compare_clocks(store.clone()));
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let stopping = async {
@@ -78,6 +81,8 @@ pub async fn run(app: App, listener: TcpListener) -> Result<()> {
     };
     tracing::info!(address = %service.listen, base = %service.base_url, "serving");
     let (outcome, ()) = tokio::join!(server, stopping);
+    background.shutdown().await;
+    sealing::close(&sealing, &store).await;
     tracing::info!("stopped");
     Ok(outcome?)
 }

@@ -1,5 +1,6 @@
 //! Settings: a TOML file, and `BUND_*` variables that win over it; read once, checked once (docs/settings.md).
 
+mod audit;
 mod database;
 mod identity;
 mod limits;
@@ -9,6 +10,7 @@ mod sharing;
 mod source;
 mod telemetry;
 
+pub use audit::Audit;
 pub use identity::{Approval, Identity};
 pub use limits::Limits;
 pub use network::Networks;
@@ -27,6 +29,7 @@ pub struct Settings {
     pub limits: Limits,
     pub identity: Identity,
     pub sharing: Sharing,
+    pub audit: Audit,
     pub telemetry: Telemetry,
 }
 
@@ -39,6 +42,7 @@ impl Settings {
             limits: limits::read(source)?,
             identity: identity::read(source)?,
             sharing: sharing::read(source)?,
+            audit: audit::read(source)?,
             telemetry: telemetry::read(source)?,
         })
     }

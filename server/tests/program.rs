@@ -1,6 +1,9 @@
 //! The program as an administrator meets it: commands, refusals, start and stop.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "program/audit.rs"]
+mod audit;
+
 use embedded::{Cluster, Durability};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;

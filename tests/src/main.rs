@@ -17,6 +17,7 @@ mod races;
 mod residents;
 mod roles;
 mod scenarios;
+mod seal;
 mod search;
 mod sharing;
 mod smart;

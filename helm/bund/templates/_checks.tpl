@@ -58,6 +58,14 @@
 {{- if and $values.ingress.tls.clusterIssuer (not $values.ingress.tls.secretName) }}
 - ingress.tls.clusterIssuer is set: name the secret for the certificate in ingress.tls.secretName
 {{- end }}
+{{- with $values.keycloak }}
+{{- if and .realm.enabled (not (and .realm.portalUrl .realm.ehrJwksUrl)) }}
+- keycloak.realm is enabled: give its portalUrl and ehrJwksUrl
+{{- end }}
+{{- if and .import.enabled (not (and .realm.enabled .import.image .import.url .import.existingSecret)) }}
+- keycloak.import is enabled: enable keycloak.realm too, and give the import's image, url and existingSecret
+{{- end }}
+{{- end }}
 {{- if $policy.enabled }}
 {{- if not (include "bund.databasePeers" .) }}
 - networkPolicy.egress.database is empty and database.host is no IPv4 address: say where PostgreSQL is, such as `- ipBlock: {cidr: 10.0.0.5/32}`

@@ -36,7 +36,7 @@ const fn metric(
     Metric { name, kind, labels, text }
 }
 
-pub static METRICS: [Metric; 26] = [
+pub static METRICS: [Metric; 30] = [
     metric(
         "bund_http_requests_total",
         Kind::Counter,
@@ -74,6 +74,14 @@ pub static METRICS: [Metric; 26] = [
         &[],
         "groups of audit records that could not be written",
     ),
+    metric(
+        "bund_seal_lag_seconds",
+        Kind::Gauge,
+        &[],
+        "how long the oldest audit record waits to be sealed, as the replica that seals sees it",
+    ),
+    metric("bund_seal_tree_size", Kind::Gauge, &[], "audit records that are sealed"),
+    metric("bund_seal_failures_total", Kind::Counter, &[], "times that sealing the trail failed"),
     metric(
         "bund_statement_seconds",
         Kind::Histogram,
