@@ -3,6 +3,7 @@
 use crate::caller::Callers;
 use crate::identity::Identity;
 use crate::settings::Settings;
+use crate::traffic::Traffic;
 use access::{Caller, HospitalId};
 use search::extract::Extractor;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub struct App {
     /// When a SearchParameter was stored, or a reindex asked for.
     pub parameters_changed: Notify,
     pub callers: Callers,
+    pub traffic: Traffic,
     hospital: HospitalId,
     draining: Arc<AtomicBool>,
 }
@@ -34,6 +36,7 @@ impl App {
         let zone = settings.service.time_zone.clone();
         let extractor = Extractor::new(&settings.service.base_url, zone);
         let app = App {
+            traffic: Traffic::new(&settings),
             settings,
             secret: store.secret().await?,
             store,

@@ -6,6 +6,7 @@ use crate::identity::{Identity, Principal, Refusal};
 use access::scope::parse_all;
 use access::{Agent, Caller, Hospital, HospitalId, Purposes, Role, Token};
 use actix_web::HttpRequest;
+use audit::record::Origin;
 use fhir::outcome::Code;
 use store::clock::now_micros;
 
@@ -18,7 +19,12 @@ pub enum Callers {
 }
 
 /// Who calls. Without a token only what needs no right is answered.
-pub async fn caller(app: &App, http: &HttpRequest, needs_token: bool) -> Result<Caller, Failure> {
+pub async fn caller(
+    app: &App,
+    http: &HttpRequest,
+    origin: &Origin,
+    needs_token: bool,
+) -> Result<Caller, Failure> {
     let identity = match &app.callers {
         Callers::Anyone(hospital) => return Ok(Caller::local(*hospital)),
         Callers::Known(identity) => identity,
@@ -28,13 +34,17 @@ pub async fn caller(app: &App, http: &HttpRequest, needs_token: bool) -> Result<
         authorization.push(value.to_str().map_err(|_| Failure::unauthenticated(true))?);
     }
     if authorization.is_empty() {
+        app.traffic.admit_unknown(origin.address)?;
         return match needs_token {
             true => Err(Failure::unauthenticated(false)),
             false => Ok(Caller::nobody()),
         };
     }
     let principal = identity.verify(&authorization).await.map_err(|refusal| match refusal {
-        Refusal::Unauthenticated(_) => Failure::unauthenticated(true),
+        Refusal::Unauthenticated(_) => match app.traffic.admit_unknown(origin.address) {
+            Ok(()) => Failure::unauthenticated(true),
+            Err(failure) => failure,
+        },
         Refusal::Forbidden(_) => Failure::new(
             403,
             Code::Forbidden,
@@ -90,6 +100,7 @@ async fn of(
         Some(hospital)
             if roles.contains(&Role::Emergency) && purposes.meets(Purposes::EMERGENCY) =>
         {
+            let _permit = app.traffic.working.enter(Some(hospital.id)).await?;
             app.store.opened(&agent, hospital.id).await?
         }
         Some(_) | None => Vec::new(),

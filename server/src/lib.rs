@@ -14,3 +14,4 @@ pub mod settings;
 pub mod smart;
 pub mod telemetry;
 pub mod terminology;
+pub mod traffic;

@@ -3,17 +3,21 @@
 mod database;
 mod identity;
 mod limits;
+mod network;
 mod service;
 mod sharing;
 mod source;
 mod telemetry;
+mod traffic;
 
 pub use identity::Identity;
 pub use limits::Limits;
+pub use network::{Block, Forwarded, Network};
 pub use service::{ConditionalDelete, LogFormat, Service};
 pub use sharing::Sharing;
 pub use source::{Error, NAMES, Name, Source};
 pub use telemetry::Telemetry;
+pub use traffic::Traffic;
 
 use store::pool;
 
@@ -22,7 +26,9 @@ use store::pool;
 pub struct Settings {
     pub database: pool::Settings,
     pub service: Service,
+    pub network: Network,
     pub limits: Limits,
+    pub traffic: Traffic,
     pub identity: Identity,
     pub sharing: Sharing,
     pub telemetry: Telemetry,
@@ -34,7 +40,9 @@ impl Settings {
         Ok(Settings {
             database: database::read(source, database_url)?,
             service: service::read(source)?,
+            network: network::read(source)?,
             limits: limits::read(source)?,
+            traffic: traffic::read(source)?,
             identity: identity::read(source)?,
             sharing: sharing::read(source)?,
             telemetry: telemetry::read(source)?,

@@ -2,6 +2,7 @@
 
 use access::{Agent, HospitalId, Interaction, Purposes};
 use schema::resource::Table;
+use std::net::IpAddr;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -22,6 +23,18 @@ pub struct Record {
     pub patients: Vec<i64>,
     /// The text of a search, as it was understood.
     pub query: Option<String>,
+    pub origin: Arc<Origin>,
+}
+
+/// Where a request came from, and what it is called there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// None of what the server does by itself.
+    pub address: Option<IpAddr>,
+    /// `X-Request-Id`, where whoever sent it may choose it.
+    pub request_name: Option<String>,
+    /// `traceparent` (W3C Trace Context), under the same condition.
+    pub trace: Option<String>,
 }
 
 /// What the interaction was about: a type, a resource or a version.
@@ -49,6 +62,9 @@ pub struct Row {
     pub agent: Option<i64>,
     pub token: Option<String>,
     pub purposes: i32,
+    pub address: Option<String>,
+    pub request_name: Option<String>,
+    pub trace: Option<String>,
 }
 
 impl Record {
@@ -81,6 +97,9 @@ impl Record {
             agent: self.is_known().then(|| self.agent.key()),
             token: self.agent.token_id.clone(),
             purposes: self.purposes.bits(),
+            address: self.origin.address.map(|address| address.to_string()),
+            request_name: self.origin.request_name.clone(),
+            trace: self.origin.trace.clone(),
         }
     }
 }
@@ -155,6 +174,7 @@ mod tests {
             subject: None,
             patients: vec![],
             query: Some("code=1".to_owned()),
+            origin: Arc::default(),
         };
         assert_eq!(record.rows().len(), 1);
         record.patients = vec![5, 6];

@@ -6,8 +6,8 @@ use opentelemetry::trace::{
     SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState,
 };
 
-/// `X-Request-Id` as a client chose it, where it is fit for a log.
-pub fn request_id(http: &HttpRequest) -> Option<String> {
+/// `X-Request-Id` as it was chosen, where it is fit for a log.
+pub fn request_name(http: &HttpRequest) -> Option<String> {
     let text = http.headers().get("x-request-id")?.to_str().ok()?;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     ((1..=64).contains(&text.len()) && text.bytes().all(is_plain)).then(|| text.to_owned())
@@ -15,11 +15,14 @@ pub fn request_id(http: &HttpRequest) -> Option<String> {
 
 /// The trace of `traceparent`; a malformed one is as if there were none.
 pub fn parent(http: &HttpRequest) -> Option<SpanContext> {
-    parse(http.headers().get("traceparent")?.to_str().ok()?)
+    // Two are as good as none: nobody can say which one is meant.
+    let mut all = http.headers().get_all("traceparent");
+    let text = all.next()?.to_str().ok()?;
+    if all.next().is_some() { None } else { parse(text) }
 }
 
 /// `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`
-fn parse(text: &str) -> Option<SpanContext> {
+pub fn parse(text: &str) -> Option<SpanContext> {
     let mut parts = text.split('-');
     let (version, trace, span, flags) =
         (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -43,6 +46,11 @@ fn parse(text: &str) -> Option<SpanContext> {
     context.is_valid().then_some(context)
 }
 
+/// As a `traceparent` says it, of the version that this server knows.
+pub fn text(parent: &SpanContext) -> String {
+    format!("00-{}-{}-{:02x}", parent.trace_id(), parent.span_id(), parent.trace_flags().to_u8())
+}
+
 /// A context whose spans belong to the trace.
 pub fn within(parent: SpanContext) -> Context {
     Context::new().with_remote_span_context(parent)
@@ -50,12 +58,13 @@ pub fn within(parent: SpanContext) -> Context {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{parse, text};
 
     #[test]
     fn only_a_whole_traceparent_is_taken() {
         let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         assert!(parse(good).is_some_and(|context| context.is_sampled()));
+        assert_eq!(text(&parse(good).unwrap()), good);
         assert!(parse("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00-more").is_some());
         for text in [
             "",
