@@ -3,19 +3,20 @@
 //! Nothing is served that does not stand in `ROUTES`, with who is answered there.
 
 use crate::app::App;
-use crate::caller::caller;
+use crate::caller::{caller, tried};
 use crate::http::answer::failure_response;
 use crate::http::body::{self, SMALL_BYTES_MAX};
 use crate::http::etag::{Condition, parse_http_date};
-use crate::http::failure::Failure;
+use crate::http::failure::{Failure, Tried};
 use crate::http::format::{BodyFormat, Format, answer_format, body_format};
 use crate::http::head;
-use crate::http::origin::{is_forwarded, origin};
+use crate::http::origin::{Origin, is_forwarded, origin};
 use crate::http::preferences::Preferences;
 use crate::http::request::{Headers, Presentation, Request, decode, parse_query};
 use crate::http::target::{Method, Target};
 use crate::interactions::perform;
 use crate::interactions::refusal::{self, Asked};
+use crate::proofs;
 use crate::smart;
 use crate::telemetry::{metrics, trace};
 use access::{Caller, Interaction};
@@ -23,10 +24,8 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderName, HeaderValue};
 use actix_web::web::{self, Bytes, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use audit::record::Origin;
 use fhir::outcome::Code;
 use futures_util::StreamExt;
-use std::sync::Arc;
 use std::time::Instant;
 use tracing::Instrument;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
@@ -50,6 +49,10 @@ pub enum What {
     Figures,
     /// Where and how an app gets a token.
     Smart,
+    /// Heads of the trail and proofs.
+    Checkpoint,
+    Consistency,
+    Inclusion,
     /// The FHIR API.
     Fhir,
 }
@@ -64,7 +67,7 @@ pub enum Policy {
     Decided,
 }
 
-pub static ROUTES: [Route; 6] = [
+pub static ROUTES: [Route; 9] = [
     Route { path: "/livez", what: What::Alive, policy: Policy::Anyone },
     Route { path: "/readyz", what: What::Ready, policy: Policy::Anyone },
     Route { path: "/metrics", what: What::Figures, policy: Policy::Machine },
@@ -73,6 +76,9 @@ pub static ROUTES: [Route; 6] = [
         what: What::Smart,
         policy: Policy::Anyone,
     },
+    Route { path: "/audit/checkpoint", what: What::Checkpoint, policy: Policy::Anyone },
+    Route { path: "/audit/consistency", what: What::Consistency, policy: Policy::Anyone },
+    Route { path: "/audit/inclusion", what: What::Inclusion, policy: Policy::Decided },
     Route { path: "/fhir", what: What::Fhir, policy: Policy::Decided },
     Route { path: "/fhir/{path:.*}", what: What::Fhir, policy: Policy::Decided },
 ];
@@ -85,6 +91,9 @@ pub fn configure(routes: &mut ServiceConfig) {
             What::Ready => web::get().to(ready),
             What::Figures => web::get().to(figures_for_this_machine),
             What::Smart => web::get().to(smart::configuration),
+            What::Checkpoint => web::get().to(proofs::checkpoint),
+            What::Consistency => web::get().to(proofs::consistency),
+            What::Inclusion => web::get().to(proofs::inclusion),
             What::Fhir => web::to(fhir),
         };
         routes.route(route.path, answer);
@@ -99,7 +108,9 @@ pub fn configure_figures(routes: &mut ServiceConfig) {
             What::Alive => web::get().to(alive),
             What::Ready => web::get().to(ready),
             What::Figures => web::get().to(figures),
-            What::Smart | What::Fhir => continue,
+            What::Smart | What::Checkpoint | What::Consistency | What::Inclusion | What::Fhir => {
+                continue;
+            }
         };
         routes.route(route.path, answer);
     }
@@ -140,7 +151,7 @@ async fn figures(app: Data<App>) -> HttpResponse {
 /// Where there is no listener for them. Behind a proxy everybody comes from this machine.
 async fn figures_for_this_machine(app: Data<App>, http: HttpRequest) -> HttpResponse {
     let is_near = http.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback());
-    if app.settings.network.metrics_listen.is_some() || !is_near || is_forwarded(&http) {
+    if app.settings.telemetry.metrics_listen.is_some() || !is_near || is_forwarded(&http) {
         return nowhere().await;
     }
     figures(app).await
@@ -156,10 +167,10 @@ async fn fhir(app: Data<App>, http: HttpRequest, payload: Payload) -> HttpRespon
     let began = Instant::now();
     let _in_progress = metrics::InProgress::begin();
     let id = Uuid::now_v7();
-    let origin = Arc::new(origin(&http, &app.settings.network));
+    let origin = origin(&http, &app.settings);
     let shown = origin.request_name.clone().unwrap_or_else(|| id.to_string());
     let span = tracing::info_span!("request", request = %shown, trace = tracing::field::Empty);
-    if let Some(parent) = origin.trace.as_deref().and_then(trace::parse) {
+    if let Some(parent) = origin.trace.clone() {
         span.record("trace", tracing::field::display(parent.trace_id()));
         // Fails only where no trace is kept.
         let _ = span.set_parent(trace::within(parent));
@@ -191,6 +202,7 @@ async fn fhir(app: Data<App>, http: HttpRequest, payload: Payload) -> HttpRespon
         metrics::answered(interaction, resource, status, bytes, took);
         tracing::info!(
             method = %http.method(),
+            record = %id,
             interaction = interaction.map_or("none", Interaction::code),
             resource = resource.unwrap_or("none"),
             status,
@@ -205,7 +217,7 @@ async fn fhir(app: Data<App>, http: HttpRequest, payload: Payload) -> HttpRespon
 /// What a request is called, and where it came from.
 struct Came {
     id: Uuid,
-    origin: Arc<Origin>,
+    origin: Origin,
 }
 
 fn addressed(http: &HttpRequest) -> Result<Target, Failure> {
@@ -283,11 +295,15 @@ async fn answer(
     let interaction = method.and_then(|method| asked.interaction(method).ok());
     let failure = match interaction {
         Some(interaction) => {
-            let (id, origin) = (came.id, &came.origin);
-            let asked = Asked { id, interaction, target: &asked, origin, caller: known.as_ref() };
+            let (id, address) = (came.id, came.origin.address);
+            let asked = Asked { id, interaction, target: &asked, address, caller: known.as_ref() };
             refusal::record(app, &asked, failure).await
         }
         None => failure,
+    };
+    let failure = match tried(http) {
+        Tried::Proof => failure.of_proof(),
+        Tried::Bearer | Tried::Nothing => failure,
     };
     refuse(&failure, presentation)
 }
@@ -354,7 +370,7 @@ async fn read(
     };
     let request = Request {
         id: came.id,
-        origin: Arc::clone(&came.origin),
+        address: came.origin.address,
         caller,
         method,
         target,

@@ -1,5 +1,6 @@
 //! Settings: a TOML file, and `BUND_*` variables that win over it; read once, checked once (docs/settings.md).
 
+mod audit;
 mod database;
 mod identity;
 mod limits;
@@ -10,14 +11,15 @@ mod source;
 mod telemetry;
 mod traffic;
 
-pub use identity::Identity;
+pub use audit::Audit;
+pub use identity::{Approval, Identity};
 pub use limits::Limits;
-pub use network::{Block, Forwarded, Network};
+pub use network::Networks;
 pub use service::{ConditionalDelete, LogFormat, Service};
 pub use sharing::Sharing;
 pub use source::{Error, NAMES, Name, Source};
 pub use telemetry::Telemetry;
-pub use traffic::Traffic;
+pub use traffic::{Forwarded, Traffic};
 
 use store::pool;
 
@@ -26,11 +28,11 @@ use store::pool;
 pub struct Settings {
     pub database: pool::Settings,
     pub service: Service,
-    pub network: Network,
     pub limits: Limits,
     pub traffic: Traffic,
     pub identity: Identity,
     pub sharing: Sharing,
+    pub audit: Audit,
     pub telemetry: Telemetry,
 }
 
@@ -40,11 +42,11 @@ impl Settings {
         Ok(Settings {
             database: database::read(source, database_url)?,
             service: service::read(source)?,
-            network: network::read(source)?,
             limits: limits::read(source)?,
             traffic: traffic::read(source)?,
             identity: identity::read(source)?,
             sharing: sharing::read(source)?,
+            audit: audit::read(source)?,
             telemetry: telemetry::read(source)?,
         })
     }

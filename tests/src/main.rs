@@ -4,6 +4,7 @@
 
 mod api;
 mod audit;
+mod bound;
 mod catalogue;
 mod durability;
 mod flood;
@@ -14,8 +15,12 @@ mod migrations;
 mod oracle;
 mod outages;
 mod races;
+mod residents;
+mod roles;
 mod routes;
 mod scenarios;
+mod seal;
 mod search;
 mod sharing;
 mod smart;
+mod walls;

@@ -27,9 +27,6 @@ pub struct Stored {
     pub purposes: Purposes,
     /// Where the request came from; none of records that are older than this column.
     pub address: Option<String>,
-    /// `X-Request-Id`, where it is not `request`.
-    pub request_name: Option<String>,
-    pub trace: Option<String>,
     /// RFC 3339, with the offset of the city.
     pub recorded: String,
 }
@@ -213,16 +210,10 @@ fn agents(stored: &Stored, action: &str, base_url: &str, purposes: &[Value]) -> 
 }
 
 fn entities(stored: &Stored) -> Vec<Value> {
-    let name = stored.request_name.as_ref().unwrap_or(&stored.request);
-    let mut request = json!({
+    let mut entities = vec![json!({
         "type": coded("https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType", "XrequestId"),
-        "what": { "identifier": { "value": name } },
-    });
-    // What was read or written has no room for it: the patterns forbid details there.
-    if let Some(trace) = &stored.trace {
-        request["detail"] = json!([{ "type": "traceparent", "valueString": trace }]);
-    }
-    let mut entities = vec![request];
+        "what": { "identifier": { "value": stored.request } },
+    })];
     if let Some(query) = &stored.query {
         let kind = stored.resource.unwrap_or_default();
         let text = format!("{kind}?{query}");
@@ -280,8 +271,6 @@ mod tests {
             token: Some("0f3c".to_owned()),
             purposes: Purposes::parse("TREAT").unwrap(),
             address: Some("192.0.2.7".to_owned()),
-            request_name: None,
-            trace: None,
             recorded: "2026-11-23T21:06:11.482+08:00".to_owned(),
         }
     }
@@ -327,21 +316,6 @@ mod tests {
         assert_eq!(event["entity"][1]["description"], "Observation?code=1");
         assert!(event["entity"][1]["what"].is_null());
         assert_eq!((&event["outcome"], &event["outcomeDesc"]), (&"4".into(), &"HTTP 403".into()));
-    }
-
-    #[test]
-    fn a_trace_and_a_name_stand_with_the_request() {
-        let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        let named = Stored {
-            request_name: Some("visit-7".to_owned()),
-            trace: Some(trace.to_owned()),
-            ..stored(Interaction::Read)
-        };
-        let event = event(&named, "https://hub.test/fhir");
-        let request = &event["entity"][0];
-        assert_eq!(request["what"]["identifier"]["value"], "visit-7");
-        assert_eq!(request["detail"][0]["valueString"], trace);
-        assert_eq!(event["entity"][1]["detail"], serde_json::Value::Null);
     }
 
     #[test]

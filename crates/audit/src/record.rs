@@ -23,18 +23,8 @@ pub struct Record {
     pub patients: Vec<i64>,
     /// The text of a search, as it was understood.
     pub query: Option<String>,
-    pub origin: Arc<Origin>,
-}
-
-/// Where a request came from, and what it is called there.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Origin {
-    /// None of what the server does by itself.
+    /// Where the request came from; none of what the server does by itself.
     pub address: Option<IpAddr>,
-    /// `X-Request-Id`, where whoever sent it may choose it.
-    pub request_name: Option<String>,
-    /// `traceparent` (W3C Trace Context), under the same condition.
-    pub trace: Option<String>,
 }
 
 /// What the interaction was about: a type, a resource or a version.
@@ -63,8 +53,6 @@ pub struct Row {
     pub token: Option<String>,
     pub purposes: i32,
     pub address: Option<String>,
-    pub request_name: Option<String>,
-    pub trace: Option<String>,
 }
 
 impl Record {
@@ -97,9 +85,7 @@ impl Record {
             agent: self.is_known().then(|| self.agent.key()),
             token: self.agent.token_id.clone(),
             purposes: self.purposes.bits(),
-            address: self.origin.address.map(|address| address.to_string()),
-            request_name: self.origin.request_name.clone(),
-            trace: self.origin.trace.clone(),
+            address: self.address.map(|address| address.to_string()),
         }
     }
 }
@@ -174,7 +160,7 @@ mod tests {
             subject: None,
             patients: vec![],
             query: Some("code=1".to_owned()),
-            origin: Arc::default(),
+            address: None,
         };
         assert_eq!(record.rows().len(), 1);
         record.patients = vec![5, 6];

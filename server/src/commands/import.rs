@@ -177,6 +177,6 @@ fn record(grant: &Grant) -> Record {
         subject: None,
         patients: Vec::new(),
         query: None,
-        origin: Arc::default(),
+        address: None,
     }
 }

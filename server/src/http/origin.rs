@@ -1,33 +1,43 @@
 //! Where a request came from: the address of its client, through proxies that are trusted (RFC 7239), and what it calls itself.
 
-use crate::settings::{Block, Forwarded, Network};
+use crate::settings::{Forwarded, Networks, Settings};
 use crate::telemetry::trace;
 use actix_web::HttpRequest;
-use audit::record::Origin;
+use opentelemetry::trace::SpanContext;
 use std::net::IpAddr;
+
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    pub address: Option<IpAddr>,
+    /// `X-Request-Id`, where whoever sent it may choose it.
+    pub request_name: Option<String>,
+    /// The trace that it belongs to, under the same condition.
+    pub trace: Option<SpanContext>,
+}
 
 /// Proxies looked behind, counted from ours.
 const HOPS_MAX: usize = 32;
 
 /// Only a peer that is a trusted proxy is believed about clients, ids of requests and traces.
-pub fn origin(http: &HttpRequest, network: &Network) -> Origin {
+pub fn origin(http: &HttpRequest, settings: &Settings) -> Origin {
+    let (trusted, forwarded) = (&settings.identity.trusted_proxies, settings.traffic.forwarded);
     let Some(peer) = http.peer_addr().map(|peer| peer.ip().to_canonical()) else {
         return Origin::default();
     };
-    if !is_trusted(peer, &network.trusted_proxies) {
+    if !trusted.contains(peer) {
         return Origin { address: Some(peer), ..Origin::default() };
     }
-    let name = match network.forwarded {
+    let name = match forwarded {
         Forwarded::List => "x-forwarded-for",
         Forwarded::Elements => "forwarded",
     };
     let lines: Vec<&str> =
         http.headers().get_all(name).map(|line| line.to_str().unwrap_or_default()).collect();
-    let hops = hops(&lines.join(","), network.forwarded);
+    let hops = hops(&lines.join(","), forwarded);
     Origin {
-        address: Some(client(peer, &hops, &network.trusted_proxies)),
+        address: Some(client(peer, &hops, trusted)),
         request_name: trace::request_name(http),
-        trace: trace::parent(http).map(|parent| trace::text(&parent)),
+        trace: trace::parent(http),
     }
 }
 
@@ -36,18 +46,14 @@ pub fn is_forwarded(http: &HttpRequest) -> bool {
     ["x-forwarded-for", "forwarded"].iter().any(|name| http.headers().contains_key(*name))
 }
 
-fn is_trusted(address: IpAddr, trusted: &[Block]) -> bool {
-    trusted.iter().any(|block| block.contains(address))
-}
-
 /// The nearest that is not one of ours; what it says itself of who was before it is worth nothing.
-fn client(peer: IpAddr, hops: &[Option<IpAddr>], trusted: &[Block]) -> IpAddr {
+fn client(peer: IpAddr, hops: &[Option<IpAddr>], trusted: &Networks) -> IpAddr {
     let mut nearest = peer;
     for hop in hops.iter().rev().take(HOPS_MAX) {
         // What is no address – `unknown`, a word of the proxy's own – cannot be looked behind.
         let Some(hop) = hop else { break };
         nearest = *hop;
-        if !is_trusted(nearest, trusted) {
+        if !trusted.contains(nearest) {
             break;
         }
     }
@@ -102,7 +108,7 @@ mod tests {
 
     /// Who is the client of `peer`, which sent this header, when 10.0.0.0/8 and ::1 are trusted.
     fn check(forwarded: Forwarded, header: &str, expected: &str) {
-        let trusted = ["10.0.0.0/8", "::1"].map(|text| text.parse().unwrap());
+        let trusted = "10.0.0.0/8, ::1".parse().unwrap();
         let peer = "10.0.0.1".parse().unwrap();
         let found = client(peer, &hops(header, forwarded), &trusted);
         assert_eq!(found.to_string(), expected, "{header}");

@@ -171,7 +171,7 @@ pub fn record(grant: &Grant, request: &Request, status: u16, patients: Vec<i64>)
         subject: request.target.table().map(|table| Subject { table, id, version }),
         patients,
         query: None,
-        origin: Arc::clone(&request.origin),
+        address: request.address,
     }
 }
 

@@ -5,7 +5,8 @@ use crate::http::failure::Failure;
 use crate::http::request::Request;
 use crate::http::target::Target;
 use access::{Caller, Interaction};
-use audit::record::{Origin, Record, Subject};
+use audit::record::{Record, Subject};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use store::clock::now_micros;
@@ -19,7 +20,7 @@ pub struct Asked<'a> {
     pub id: Uuid,
     pub interaction: Interaction,
     pub target: &'a Target,
-    pub origin: &'a Arc<Origin>,
+    pub address: Option<IpAddr>,
     /// None where it was not taken for anybody.
     pub caller: Option<&'a Caller>,
 }
@@ -30,7 +31,7 @@ impl<'a> Asked<'a> {
             id: request.id,
             interaction: request.interaction,
             target: &request.target,
-            origin: &request.origin,
+            address: request.address,
             caller: Some(&request.caller),
         }
     }
@@ -80,7 +81,7 @@ fn of(asked: &Asked<'_>, status: u16) -> Record {
         subject: asked.target.table().map(|table| Subject { table, id, version }),
         patients: Vec::new(),
         query: None,
-        origin: Arc::clone(asked.origin),
+        address: asked.address,
     }
 }
 

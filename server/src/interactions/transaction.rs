@@ -16,7 +16,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use fhir::outcome::{self, Code, Issue};
 use serde_json::{Value, json};
-use std::sync::Arc;
 use store::clock::micros;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -202,7 +201,7 @@ pub fn parse(outer: &Request, mut entry: Value, index: usize) -> Result<Parsed, 
         full_url: entry["fullUrl"].as_str().map(str::to_owned),
         request: Request {
             id: outer.id,
-            origin: Arc::clone(&outer.origin),
+            address: outer.address,
             caller: outer.caller.clone(),
             method,
             target,
@@ -278,8 +277,7 @@ impl Slot {
             describe(&mut response, tag);
         }
         if preference == Return::OperationOutcome {
-            response["outcome"] =
-                outcome::resource(&[Issue::information(changed.effect.sentence())]);
+            response["outcome"] = outcome::resource(&changed.issues());
         }
         let resource = changed
             .json

@@ -30,7 +30,7 @@ const fn name(variable: &'static str, key: &'static str, default: Option<&'stati
 }
 
 /// All settings, in the order of docs/settings.md.
-pub static NAMES: [Name; 40] = [
+pub static NAMES: [Name; 45] = [
     name("BUND_DATABASE_URL", "database.url", None),
     name("BUND_DATABASE_CONNECTIONS_MAX", "database.connections_max", Some("16")),
     name("BUND_DATABASE_AUDIT_CONNECTIONS", "database.audit_connections", Some("2")),
@@ -47,10 +47,6 @@ pub static NAMES: [Name; 40] = [
     name("BUND_LOG_FORMAT", "service.log_format", Some("text")),
     name("BUND_DRAIN_TIMEOUT_MS", "service.drain_timeout_ms", Some("25000")),
     name("BUND_WORKERS", "service.workers", None),
-    name("BUND_TRUSTED_PROXIES", "network.trusted_proxies", None),
-    name("BUND_FORWARDED_HEADER", "network.forwarded_header", Some("x-forwarded-for")),
-    name("BUND_METRICS_LISTEN", "network.metrics_listen", None),
-    name("BUND_CONNECTIONS_MAX", "network.connections_max", Some("10000")),
     name("BUND_BODY_BYTES_MAX", "limits.body_bytes_max", Some("33554432")),
     name("BUND_REQUEST_TIMEOUT_MS", "limits.request_timeout_ms", Some("30000")),
     name("BUND_BUNDLE_ENTRIES_MAX", "limits.bundle_entries_max", Some("5000")),
@@ -64,10 +60,19 @@ pub static NAMES: [Name; 40] = [
     name("BUND_RATE_ADDRESS", "traffic.rate_address", Some("100")),
     name("BUND_RATE_BURST_SECONDS", "traffic.rate_burst_seconds", Some("5")),
     name("BUND_QUEUE_MAX", "traffic.queue_max", Some("256")),
+    name("BUND_CONNECTIONS_MAX", "traffic.connections_max", Some("10000")),
+    name("BUND_FORWARDED_HEADER", "traffic.forwarded_header", Some("x-forwarded-for")),
     name("BUND_IDENTITY_ALLOW_HTTP_LOOPBACK", "identity.allow_http_loopback", Some("false")),
     name("BUND_IDENTITY_CA_FILE", "identity.ca_file", None),
+    name("BUND_TRUSTED_PROXIES", "identity.trusted_proxies", Some("")),
+    name("BUND_CLIENT_CERTIFICATE_HEADER", "identity.client_certificate_header", None),
+    name("BUND_REGISTRY_APPROVERS", "identity.registry_approvers", Some("2")),
+    name("BUND_SECRETS_DIR", "identity.secrets_dir", None),
     name("BUND_CONSENT_POLICY", "sharing.consent_policy", Some("basic-normal")),
     name("BUND_BREAK_GLASS_HOURS", "sharing.break_glass_hours", Some("4")),
+    name("BUND_AUDIT_KEY_FILE", "audit.key_file", None),
+    name("BUND_AUDIT_RETENTION_DAYS", "audit.retention_days", Some("5479")),
+    name("BUND_METRICS_LISTEN", "telemetry.metrics_listen", None),
     name("BUND_OTLP_ENDPOINT", "telemetry.otlp_endpoint", None),
     name("BUND_OTLP_SAMPLE_RATIO", "telemetry.otlp_sample_ratio", Some("0.01")),
     name("BUND_SERVICE_NAME", "telemetry.service_name", Some("bund")),
