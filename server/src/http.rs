@@ -6,6 +6,8 @@ pub mod bundle;
 pub mod etag;
 pub mod failure;
 pub mod format;
+pub mod head;
+pub mod origin;
 pub mod preferences;
 pub mod request;
 pub mod target;
