@@ -31,12 +31,13 @@ macro_rules! folder {
 }
 
 /// In the order they are applied.
-pub static FOLDERS: [Folder; 5] = [
+pub static FOLDERS: [Folder; 6] = [
     folder!("2026-11-24-000000_foundation"),
     folder!("2026-11-24-000100_access"),
     folder!("2026-11-24-100000_issuers"),
     folder!("2026-11-24-110000_break_glass"),
     folder!("2026-11-24-120000_audit_events"),
+    folder!("2026-11-28-030000_consent"),
 ];
 
 impl Folder {

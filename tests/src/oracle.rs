@@ -212,6 +212,15 @@ async fn obj_01_what_is_not_open_makes_no_difference() {
     assert!(report.is_empty(), "{report}");
 }
 
+#[test]
+fn labels_reach_others_in_these_worlds() {
+    for seed in SEEDS {
+        let (world, _) = scene(seed, 0);
+        let shared = policy::Shared::of(world, &mut Random(seed));
+        assert!(shared.reached() >= 5, "seed {seed}: {}", shared.reached());
+    }
+}
+
 async fn compare(hospital: &Hospital, query: &Query, count: usize) -> Result<(), String> {
     let world = &hospital.world;
     let address = query.address(&hospital.server.base);

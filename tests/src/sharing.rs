@@ -1,5 +1,7 @@
 //! Hospitals and each other's records: what scopes, care, consent and sensitivity open, on every way to a resource.
 
+mod labels;
+
 use crate::harness::City;
 use serde_json::{Value, json};
 

@@ -6,6 +6,7 @@ use crate::Store;
 use crate::concepts::Fresh;
 use crate::error::Error;
 use crate::trail::audit_rows;
+use crate::write::labels::{Written, hold_all, spread};
 use crate::write::stage::{Put, first_rules};
 use access::Grant;
 use audit::record::Record;
@@ -70,8 +71,15 @@ impl Store {
         puts.retain(|put| !used.contains(&(put.table.code, put.id.clone())));
         let skipped = before - puts.len();
 
+        let written: Vec<Written<'_>> = puts.iter().filter_map(Written::of_put).collect();
+        if let Some(hold) = hold_all(&written) {
+            transaction.execute(&hold.text, &hold.parameters()).await?;
+        }
         transaction.execute("SELECT hold_index_epoch($1)", &[&epoch]).await?;
         self.copy(transaction.client(), &puts).await?;
+        if let Some(spread) = spread(written.into_iter()) {
+            transaction.execute(&spread.text, &spread.parameters()).await?;
+        }
         let mut fresh = Fresh::default();
         let concepts = puts.iter().flat_map(|put| &put.entries.concepts);
         if let Some(statement) = self.concepts.statement(concepts, &mut fresh) {
