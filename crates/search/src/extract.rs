@@ -191,6 +191,11 @@ impl Extractor {
         consent::rules(consent, &reading).map(|_| ())
     }
 
+    /// The hospital whose organisation has this id.
+    pub fn hospital(&self, code: &str) -> Option<i32> {
+        self.hospitals.read().unwrap_or_else(PoisonError::into_inner).get(code).copied()
+    }
+
     pub fn set_hospitals(&self, hospitals: Hospitals) {
         *self.hospitals.write().unwrap_or_else(PoisonError::into_inner) = hospitals;
     }

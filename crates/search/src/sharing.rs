@@ -2,6 +2,7 @@
 //! consents to.
 
 pub mod consent;
+pub mod guardian;
 mod label;
 
 pub(crate) use label::labels;

@@ -24,6 +24,16 @@ impl crate::Store {
     }
 }
 
+impl crate::Store {
+    /// The code of the hospital that keeps a patient, whoever asks.
+    pub async fn custodian(&self, patient: &str) -> Result<Option<String>, Error> {
+        let client = self.pool.get().await?;
+        let text = "SELECT h.code FROM patient p JOIN hospital h ON h.id = p.hospital WHERE p.id = $1 LIMIT 1";
+        let row = client.query_opt(&client.prepare_cached(text).await?, &[&patient]).await?;
+        row.map(|row| Ok(row.try_get(0)?)).transpose()
+    }
+}
+
 async fn register(pool: &Pool, code: &str) -> Result<i32, Error> {
     let mut connection = connect(pool).await?;
     connection

@@ -226,3 +226,35 @@ async fn cons_07_a_reindex_labels_what_was_written_before() {
     tokio::time::timeout(std::time::Duration::from_secs(120), finished).await.unwrap();
     check_closed(&city, &other).await;
 }
+
+#[tokio::test]
+async fn obj_08_no_reference_tells_what_a_sensitive_resource_is_called() {
+    let city = city().await;
+    let (own, other) = (city.doctor("ha"), in_care(&city).await);
+    let named = json!({ "reference": "Condition/ha-p1-s", "display": "schizophrenia" });
+    let request = json!({ "resourceType": "MedicationRequest", "id": "ha-m", "status": "active", "intent": "order",
+        "subject": reference("Patient/ha-p1"), "medicationCodeableConcept": { "text": "x" }, "reasonReference": [named] });
+    city.put(&own, &request).await.expect(201);
+    let mut extended = observation("ha-x", "ha-p1", "laboratory");
+    extended["extension"] = json!([{ "url": "urn:because", "valueReference": named }]);
+    city.put(&own, &extended).await.expect(201);
+    let mut told = 0;
+    for path in [
+        "MedicationRequest?patient=ha-p1",
+        "Observation?patient=ha-p1",
+        "Patient/ha-p1/$everything",
+        "_history?_count=100",
+    ] {
+        assert!(!city.get(&other, path).await.expect(200).text.contains("schizophrenia"), "{path}");
+        told += usize::from(city.get(&own, path).await.expect(200).text.contains("schizophrenia"));
+    }
+    assert_eq!(told, 4);
+    // Who may see psychiatry is told.
+    let label =
+        json!([{ "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "PSY" }]);
+    let keeper = city.with_scope("ha", "user/Consent.cruds");
+    let open = json!({ "type": "permit", "securityLabel": label });
+    city.put(&keeper, &consent("ha-k", "ha-p1", open)).await.expect(201);
+    let seen = city.get(&other, "MedicationRequest?patient=ha-p1").await.expect(200);
+    assert!(seen.text.contains("schizophrenia"));
+}
