@@ -24,11 +24,13 @@ BEGIN
 END
 $$;
 
--- Adds labels to resources, and notes that these pass them on: the keys of those that did not before.
+-- Adds labels to resources, and notes that these pass them on: the keys of those that did not before. Labels reach the resources of
+-- all hospitals, which the walls of the database would hide from the one that writes.
 CREATE OR REPLACE FUNCTION add_labels(
     name text, ids text[], shards int4[], keys int8[], patients int8[], added int8[]
 ) RETURNS int8[]
 LANGUAGE plpgsql
+SET bund.hospital = '*'
 AS $$
 DECLARE
     raised int8[];
@@ -88,6 +90,7 @@ BEGIN
     EXECUTE 'CREATE OR REPLACE FUNCTION pass_labels_on(pending int8[], link_salt int8, lock_salt int8) RETURNS void
 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
+SET bund.hospital = ''*''
 AS $body$
 DECLARE
     holder int8;

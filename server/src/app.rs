@@ -1,10 +1,12 @@
 //! The parts of the running program and how they are wired; the same for `bund serve` and for the tests.
 
 use crate::caller::Callers;
-use crate::identity::Identity;
+use crate::identity::{Identity, Replays};
 use crate::settings::Settings;
 use access::{Caller, HospitalId};
+use anyhow::bail;
 use search::extract::Extractor;
+use search::veil::Veil;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use store::Store;
@@ -30,9 +32,13 @@ pub struct App {
 impl App {
     pub async fn new(settings: Settings) -> Result<App, Error> {
         let store = Store::open(&settings.database).await?;
+        store.make_months(now_micros()).await?;
         let hospital = HospitalId(store.register_hospital(&settings.service.hospital).await?);
         let zone = settings.service.time_zone.clone();
-        let extractor = Extractor::new(&settings.service.base_url, zone);
+        let veil = Veil::new(&store.veil_secret().await?);
+        // What is left from before there was this key is looked for until it is made anew (`indexing`).
+        veil.set_everywhere(!store.signs().await?.has_work);
+        let extractor = Extractor::new(&settings.service.base_url, zone, Arc::new(veil));
         let app = App {
             settings,
             secret: store.secret().await?,
@@ -49,11 +55,25 @@ impl App {
         Ok(app)
     }
 
+    /// Refuses a database role that could change what the trail says, or pass by the walls of the database.
+    pub async fn check_role(&self) -> anyhow::Result<()> {
+        match self.store.excess_rights().await?.as_slice() {
+            [] => Ok(()),
+            reasons => bail!(
+                "the database role of BUND_DATABASE_URL may change the trail: {}; run `bund migrate --server-role NAME --create-role` \
+                 as this role, and serve as NAME (docs/operations/database.md)",
+                reasons.join("; ")
+            ),
+        }
+    }
+
     /// From now on only who shows a token is answered. The registry is followed as long as the server runs.
     pub async fn demand_tokens(&mut self) -> anyhow::Result<()> {
+        self.check_role().await?;
         let registry = self.store.registry().await?;
         let base = &self.settings.service.base_url;
-        let identity = Identity::new(&self.settings.identity, base, registry)?;
+        let replays = Replays::Shared(self.store.clone());
+        let identity = Identity::new(&self.settings.identity, base, registry, replays)?;
         tokio::spawn(identity.clone().follow(self.store.clone()));
         self.callers = Callers::Known(identity);
         Ok(())

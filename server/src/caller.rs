@@ -1,8 +1,8 @@
 //! From a verified principal to a caller, whom the decision is about.
 
 use crate::app::App;
-use crate::http::failure::Failure;
-use crate::identity::{Identity, Principal, Refusal};
+use crate::http::failure::{Failure, Tried};
+use crate::identity::{Identity, Principal, Refusal, Shown, certificate};
 use access::scope::parse_all;
 use access::{Agent, Caller, Hospital, HospitalId, Purposes, Role, Token};
 use actix_web::HttpRequest;
@@ -23,27 +23,34 @@ pub async fn caller(app: &App, http: &HttpRequest, needs_token: bool) -> Result<
         Callers::Anyone(hospital) => return Ok(Caller::local(*hospital)),
         Callers::Known(identity) => identity,
     };
-    let mut authorization = Vec::new();
-    for value in http.headers().get_all("authorization") {
-        authorization.push(value.to_str().map_err(|_| Failure::unauthenticated(true))?);
-    }
-    if authorization.is_empty() {
+    let tried = tried(http);
+    if tried == Tried::Nothing {
         return match needs_token {
-            true => Err(Failure::unauthenticated(false)),
+            true => Err(Failure::unauthenticated(tried)),
             false => Ok(Caller::nobody()),
         };
     }
-    let principal = identity.verify(&authorization).await.map_err(|refusal| match refusal {
-        Refusal::Unauthenticated(_) => Failure::unauthenticated(true),
+    let refused = || Failure::unauthenticated(tried);
+    let authorization = texts(http, "authorization").ok_or_else(refused)?;
+    let path = http.path().strip_prefix("/fhir").unwrap_or_default();
+    let shown = Shown {
+        authorization: &authorization,
+        proofs: &texts(http, "dpop").ok_or_else(refused)?,
+        method: http.method().as_str(),
+        address: &format!("{}{path}", app.settings.service.base_url),
+        certificate: certificate(app, http),
+    };
+    let principal = identity.verify(&shown).await.map_err(|refusal| match refusal {
+        Refusal::Unauthenticated(_) => refused(),
         Refusal::Forbidden(_) => Failure::new(
             403,
             Code::Forbidden,
             "the issuer of the token does not speak for this hospital",
         ),
-        Refusal::Unavailable => Failure::new(
+        Refusal::Unavailable(_) => Failure::new(
             503,
             Code::Transient,
-            "the keys of the token's issuer cannot be had at the moment; try again",
+            "the token cannot be verified at the moment; try again",
         ),
     })?;
     let asserted = match http.headers().get("x-purpose-of-use").map(|value| value.to_str()) {
@@ -61,6 +68,31 @@ pub async fn caller(app: &App, http: &HttpRequest, needs_token: bool) -> Result<
         }
     };
     of(app, identity, &principal, asserted).await
+}
+
+/// How the caller shows a token, good or not.
+pub fn tried(http: &HttpRequest) -> Tried {
+    match http.headers().get("authorization").map(|value| value.as_bytes().get(..5)) {
+        None => Tried::Nothing,
+        Some(Some(scheme)) if scheme.eq_ignore_ascii_case(b"dpop ") => Tried::Proof,
+        Some(Some(_) | None) => Tried::Bearer,
+    }
+}
+
+/// The values of all headers of the name; none where one of them is no text.
+fn texts<'a>(http: &'a HttpRequest, name: &str) -> Option<Vec<&'a str>> {
+    http.headers().get_all(name).map(|value| value.to_str().ok()).collect()
+}
+
+/// Only who ends TLS for us is believed what a client showed there: from anybody else the header says nothing.
+fn certificate(app: &App, http: &HttpRequest) -> Option<[u8; 32]> {
+    let settings = &app.settings.identity;
+    let header = settings.certificate_header.as_deref()?;
+    let peer = http.peer_addr()?.ip();
+    if !settings.trusted_proxies.contains(peer) {
+        return None;
+    }
+    certificate::thumbprint(header, &texts(http, header)?)
 }
 
 async fn of(

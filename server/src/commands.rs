@@ -1,12 +1,16 @@
 //! The commands of `bund`, a file each, and what they share.
 
 pub mod analyze;
+pub mod audit;
+pub mod author;
 pub mod client;
 pub mod generate;
 pub mod hospital;
 pub mod import;
 pub mod issuer;
 pub mod migrate;
+pub mod probe;
+pub mod registry;
 pub mod reindex;
 pub mod serve;
 pub mod settings;
@@ -17,6 +21,7 @@ use anyhow::{Context, Result};
 use embedded::Cluster;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use store::role::{PRIVATE, Server};
 
 /// Where the database is, for every command that needs one.
 #[derive(clap::Args, Debug)]
@@ -28,7 +33,12 @@ pub struct Database {
 
 /// Settings, and the private PostgreSQL that lives as long as this does.
 pub struct Prepared {
+    /// Of a private PostgreSQL as the role that serves.
     pub settings: Settings,
+    /// As who may change the schema: the same as in the settings, but of a private PostgreSQL its owner.
+    pub owner: store::pool::Settings,
+    /// The role that a private PostgreSQL is served as.
+    pub server: Option<Server>,
     _exporting: Exporting,
     _cluster: Option<Cluster>,
 }
@@ -41,12 +51,21 @@ pub fn prepare(config: Option<&Path>, database: &Database) -> Result<Prepared> {
     let checked = Settings::read(&source, pending)?;
     let exporting = begin(&checked)?;
     let Some(directory) = &database.embedded_db else {
-        return Ok(Prepared { settings: checked, _exporting: exporting, _cluster: None });
+        let owner = checked.database.clone();
+        return Ok(Prepared {
+            settings: checked,
+            owner,
+            server: None,
+            _exporting: exporting,
+            _cluster: None,
+        });
     };
     let cluster = Cluster::start(directory)
         .with_context(|| format!("no private PostgreSQL in {}", directory.display()))?;
-    let settings = Settings::read(&source, Some(cluster.url().to_owned()))?;
-    Ok(Prepared { settings, _exporting: exporting, _cluster: Some(cluster) })
+    let settings = Settings::read(&source, Some(cluster.url_as(PRIVATE, "postgres")))?;
+    let owner = store::pool::Settings { url: cluster.url(), ..settings.database.clone() };
+    let server = Some(Server { role: PRIVATE.to_owned(), is_created: true });
+    Ok(Prepared { settings, owner, server, _exporting: exporting, _cluster: Some(cluster) })
 }
 
 /// A runtime for commands that are not the HTTP server.

@@ -3,12 +3,17 @@
 //! Issuers, clients and hospitals are data that may change at any time; `follow` keeps what is held here as it is in the database.
 //! A token that was verified is not verified again for a minute, unless the registry or the keys have changed meanwhile.
 
+mod binding;
+pub mod certificate;
 mod claims;
 mod clock;
 mod discovery;
 mod fetch;
+mod introspection;
 mod keys;
 mod known;
+mod proof;
+mod replay;
 mod supply;
 #[cfg(test)]
 mod tests;
@@ -16,20 +21,25 @@ mod token;
 
 pub use claims::ORGANISATION_CLAIM;
 pub use fetch::Error;
+pub use keys::ALGORITHMS;
 pub use known::objection;
+pub use replay::Replays;
 
 use crate::settings;
+use binding::{Binding, Thumbprint};
 use clock::Clock;
 use discovery::Discovery;
 use fetch::Fetch;
-use known::{Known, Trusted};
+use known::{Asked, Known, Trusted};
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use store::Store;
 use store::registry::Registry;
 use supply::{Missing, Supply};
+use token::Scheme;
 use tokio::time::timeout;
 
 /// Who calls, as far as a verified token says.
@@ -58,14 +68,28 @@ pub struct Principal {
     pub expires: i64,
 }
 
+/// What a request shows of who sends it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shown<'a> {
+    /// The values of all such headers.
+    pub authorization: &'a [&'a str],
+    /// The values of all `DPoP` headers.
+    pub proofs: &'a [&'a str],
+    pub method: &'a str,
+    /// As the client sees it.
+    pub address: &'a str,
+    /// SHA-256 of the certificate that the client showed in TLS.
+    pub certificate: Option<[u8; 32]>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// Why, for log and metric only: every cause has the same answer.
     Unauthenticated(&'static str),
     /// The token is genuine, and speaks for a hospital that it may not speak for: 403.
     Forbidden(&'static str),
-    /// The issuer's keys cannot be had: 503.
-    Unavailable,
+    /// What it takes to verify the token cannot be had: 503.
+    Unavailable(&'static str),
 }
 
 /// Cheap to clone; all clones are one.
@@ -76,16 +100,19 @@ pub struct Identity {
 
 struct Inner {
     base: String,
+    secrets: Option<PathBuf>,
     fetch: Arc<Fetch>,
     clock: Arc<Clock>,
     known: RwLock<Arc<Known>>,
     verified: Cache<[u8; 32], Arc<Verified>>,
     discovery: Discovery,
+    replays: Replays,
 }
 
 /// A token that was verified, and what that rested on.
 struct Verified {
     principal: Arc<Principal>,
+    binding: Option<Binding>,
     until: i64,
     known: u64,
     supply: Arc<Supply>,
@@ -96,6 +123,9 @@ struct Verified {
 const VERIFIED_MAX: usize = 10_000;
 const REMEMBERED_SECONDS: i64 = 60;
 
+/// When an issuer that has to be asked about a token does not answer.
+const SILENT: Refusal = Refusal::Unavailable("the issuer does not say");
+
 /// How often the registry is read though nothing was heard: a notice may be lost, and five seconds are the promise.
 const LOOK_EVERY: Duration = Duration::from_secs(4);
 
@@ -105,17 +135,21 @@ impl Identity {
         settings: &settings::Identity,
         base: &str,
         registry: Registry,
+        replays: Replays,
     ) -> Result<Identity, Error> {
         let fetch = Arc::new(Fetch::new(settings)?);
         let clock = Arc::new(Clock::new());
-        let known = Known::new(registry, None, base, &fetch, &clock);
+        let secrets = settings.secrets_dir.clone();
+        let known = Known::new(registry, None, base, secrets.as_deref(), &fetch, &clock);
         let inner = Inner {
             base: base.to_owned(),
+            secrets,
             fetch,
             clock,
             known: RwLock::new(Arc::new(known)),
             verified: Cache::new(VERIFIED_MAX),
             discovery: Discovery::default(),
+            replays,
         };
         Ok(Identity { inner: Arc::new(inner) })
     }
@@ -156,24 +190,20 @@ impl Identity {
 
     /// From now on this is registered; what was verified before is forgotten.
     pub fn replace(&self, registry: Registry) {
-        let Inner { base, fetch, clock, known, verified, .. } = &*self.inner;
+        let Inner { base, secrets, fetch, clock, known, verified, .. } = &*self.inner;
         let mut held = known.write().unwrap_or_else(PoisonError::into_inner);
         if held.registry == registry {
             return;
         }
-        let after = Known::new(registry, Some(&held), base, fetch, clock);
+        let after = Known::new(registry, Some(&held), base, secrets.as_deref(), fetch, clock);
         *held = Arc::new(after);
         drop(held);
         verified.clear();
         tracing::info!("the registry of issuers has changed");
     }
 
-    /// `authorization`: the values of all such headers.
-    pub async fn verify(&self, authorization: &[&str]) -> Result<Arc<Principal>, Refusal> {
-        let outcome = match token::bearer(authorization) {
-            Ok(token) => self.verify_token(token).await,
-            Err(reason) => Err(Refusal::Unauthenticated(reason)),
-        };
+    pub async fn verify(&self, shown: &Shown<'_>) -> Result<Arc<Principal>, Refusal> {
+        let outcome = self.examine(shown).await;
         if let Err(refusal) = &outcome {
             let reason = refusal.reason();
             metrics::counter!("bund_token_refusals_total", "reason" => reason).increment(1);
@@ -218,29 +248,82 @@ impl Identity {
         discovery.of(&issuer.iss, fetch, clock).await
     }
 
-    async fn verify_token(&self, token: &str) -> Result<Arc<Principal>, Refusal> {
+    async fn examine(&self, shown: &Shown<'_>) -> Result<Arc<Principal>, Refusal> {
+        let (scheme, token) =
+            token::shown(shown.authorization).map_err(Refusal::Unauthenticated)?;
+        let verified = self.verify_token(token).await?;
+        let principal = Arc::clone(&verified.principal);
+        if let Err(refusal) = self.confirm(&verified, scheme, token, shown).await {
+            let seen = Seen {
+                issuer: Some(principal.issuer.clone()),
+                client: Some(principal.client.clone()),
+                token_id: principal.token_id.clone(),
+            };
+            seen.log(refusal, &Sha256::digest(token).into());
+            return Err(refusal);
+        }
+        Ok(principal)
+    }
+
+    /// Whether who shows the token is who it was given to; asked anew with every request.
+    async fn confirm(
+        &self,
+        verified: &Verified,
+        scheme: Scheme,
+        token: &str,
+        shown: &Shown<'_>,
+    ) -> Result<(), Refusal> {
+        let refuse = Refusal::Unauthenticated;
+        let binding = verified.binding.as_ref();
+        if let Some(expected) = binding.and_then(|binding| binding.certificate) {
+            match shown.certificate {
+                Some(found) if found == expected => {}
+                Some(_) => return Err(refuse("another certificate")),
+                None => return Err(refuse("no certificate")),
+            }
+        }
+        let expected: Thumbprint = match (scheme, binding.and_then(|binding| binding.key)) {
+            (Scheme::Bearer, None) => return Ok(()),
+            (Scheme::Bearer, Some(_)) => return Err(refuse("bound token without a proof")),
+            (Scheme::Proof, None) => return Err(refuse("proof for a token that is not bound")),
+            (Scheme::Proof, Some(key)) => key,
+        };
+        let now = self.inner.clock.calendar();
+        let about = proof::Use { token, method: shown.method, address: shown.address, now };
+        let proof = proof::check(shown.proofs, &about).map_err(refuse)?;
+        if proof.key != expected {
+            return Err(refuse("proof: another key"));
+        }
+        match self.inner.replays.is_first(&proof).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(refuse("proof: shown before")),
+            Err(error) => {
+                tracing::warn!(%error, "whether a proof was shown before cannot be told");
+                Err(Refusal::Unavailable("proofs not to be had"))
+            }
+        }
+    }
+
+    async fn verify_token(&self, token: &str) -> Result<Arc<Verified>, Refusal> {
         let hash: [u8; 32] = Sha256::digest(token).into();
         let now = self.inner.clock.calendar();
         let known = self.known();
         if let Some(verified) = self.inner.verified.get(&hash)
             && verified.holds(now, known.number)
         {
-            return Ok(Arc::clone(&verified.principal));
+            return Ok(verified);
         }
         let mut seen = Seen::default();
-        let outcome = self.check(token, now, &known, &mut seen).await;
+        let outcome = match token.matches('.').count() {
+            2 => self.check(token, &hash, now, &known, &mut seen).await,
+            // Of one part, or of five: whatever it is, its issuer alone can read it.
+            _ => self.ask(token, &hash, now, &known, &mut seen).await,
+        };
         match outcome {
-            Ok((principal, trusted, keys)) => {
-                let principal = Arc::new(principal);
-                let verified = Verified {
-                    principal: Arc::clone(&principal),
-                    until: principal.expires.min(now + REMEMBERED_SECONDS),
-                    known: known.number,
-                    supply: Arc::clone(&trusted.supply),
-                    keys,
-                };
-                self.inner.verified.insert(hash, Arc::new(verified));
-                Ok(principal)
+            Ok(verified) => {
+                let verified = Arc::new(verified);
+                self.inner.verified.insert(hash, Arc::clone(&verified));
+                Ok(verified)
             }
             Err(refusal) => {
                 seen.log(refusal, &hash);
@@ -249,14 +332,14 @@ impl Identity {
         }
     }
 
-    /// And the number of the keys that it was verified with.
-    async fn check<'a>(
+    async fn check(
         &self,
         text: &str,
+        hash: &[u8; 32],
         now: i64,
-        known: &'a Known,
+        known: &Known,
         seen: &mut Seen,
-    ) -> Result<(Principal, &'a Arc<Trusted>, u64), Refusal> {
+    ) -> Result<Verified, Refusal> {
         let refuse = Refusal::Unauthenticated;
         let token = token::read(text).map_err(refuse)?;
         let iss = token.claims.get("iss").and_then(serde_json::Value::as_str);
@@ -268,7 +351,7 @@ impl Identity {
         let (key, keys) = match trusted.supply.key(&token.kid).await {
             Ok(found) => found,
             Err(Missing::Unknown) => return Err(refuse("unknown key")),
-            Err(Missing::Unavailable) => return Err(Refusal::Unavailable),
+            Err(Missing::Unavailable) => return Err(Refusal::Unavailable("keys not to be had")),
         };
         if !key.is_for(algorithm) {
             return Err(refuse("algorithm"));
@@ -278,8 +361,62 @@ impl Identity {
         }
         // Only from here on it is the issuer who speaks.
         seen.read(&token.claims);
-        let principal = claims::check(&token.claims, trusted, known, now)?;
-        Ok((principal, trusted, keys))
+        let (principal, binding) = claims::check(&token.claims, trusted, known, now)?;
+        let mut until = principal.expires.min(now + REMEMBERED_SECONDS);
+        if let Some(introspector) = trusted.introspector.as_ref().filter(|it| it.asked.is_for_all) {
+            let answer = introspector.ask(text, hash).await.ok_or(SILENT)?;
+            let said = answer.claims.as_ref().ok_or(refuse("not active"))?;
+            let is_other = |name: &str, ours: &str| {
+                said.get(name).is_some_and(|theirs| theirs.as_str() != Some(ours))
+            };
+            if is_other("sub", &principal.subject) || is_other("client_id", &principal.client) {
+                return Err(refuse("another subject"));
+            }
+            until = until.min(answer.until);
+        }
+        Ok(Verified {
+            until,
+            principal: Arc::new(principal),
+            binding,
+            known: known.number,
+            supply: Arc::clone(&trusted.supply),
+            keys,
+        })
+    }
+
+    /// What only its issuer can read.
+    async fn ask(
+        &self,
+        text: &str,
+        hash: &[u8; 32],
+        now: i64,
+        known: &Known,
+        seen: &mut Seen,
+    ) -> Result<Verified, Refusal> {
+        let refuse = Refusal::Unauthenticated;
+        let unread = refuse("not a signed token");
+        let trusted: &Arc<Trusted> = match &known.opaque {
+            Asked::One(trusted) if introspection::is_opaque(text) => trusted,
+            Asked::One(_) | Asked::Nobody => return Err(unread),
+            Asked::Several => return Err(refuse("several issuers to ask")),
+        };
+        let introspector = trusted.introspector.as_ref().ok_or(unread)?;
+        seen.issuer = Some(trusted.issuer.iss.clone());
+        let answer = introspector.ask(text, hash).await.ok_or(SILENT)?;
+        let said = answer.claims.as_ref().ok_or(refuse("not active"))?;
+        if said.get("iss").is_some_and(|iss| iss.as_str() != Some(&trusted.issuer.iss)) {
+            return Err(refuse("another issuer"));
+        }
+        seen.read(said);
+        let (principal, binding) = claims::check(said, trusted, known, now)?;
+        Ok(Verified {
+            until: principal.expires.min(answer.until),
+            principal: Arc::new(principal),
+            binding,
+            known: known.number,
+            keys: trusted.supply.number(),
+            supply: Arc::clone(&trusted.supply),
+        })
     }
 
     fn known(&self) -> Arc<Known> {
@@ -297,8 +434,9 @@ impl Refusal {
     /// Of the refusal, not of the answer.
     pub fn reason(self) -> &'static str {
         match self {
-            Refusal::Unauthenticated(reason) | Refusal::Forbidden(reason) => reason,
-            Refusal::Unavailable => "keys not to be had",
+            Refusal::Unauthenticated(reason)
+            | Refusal::Forbidden(reason)
+            | Refusal::Unavailable(reason) => reason,
         }
     }
 }
@@ -334,7 +472,7 @@ impl Seen {
             Refusal::Forbidden(_) => {
                 tracing::warn!(reason, issuer, client, jti, hash, "token beyond its issuer");
             }
-            Refusal::Unavailable => {
+            Refusal::Unavailable(_) => {
                 tracing::warn!(reason, issuer, client, jti, hash, "token not verified");
             }
         }

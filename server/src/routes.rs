@@ -4,22 +4,24 @@
 //! |---|---|
 //! | `/fhir/…` | the FHIR API |
 //! | `/fhir/.well-known/smart-configuration` | where and how an app gets a token |
+//! | `/audit/…` | heads of the trail and proofs |
 //! | `/livez` | the process runs; never asks the database |
 //! | `/readyz` | the database answers, has our schema, and we are not draining |
 //! | `/metrics` | figures for Prometheus |
 
 use crate::app::App;
-use crate::caller::caller;
+use crate::caller::{caller, tried};
 use crate::http::answer::failure_response;
 use crate::http::body::{self, SMALL_BYTES_MAX};
 use crate::http::etag::{Condition, parse_http_date};
-use crate::http::failure::Failure;
+use crate::http::failure::{Failure, Tried};
 use crate::http::format::{BodyFormat, Format, answer_format, body_format};
 use crate::http::preferences::Preferences;
 use crate::http::request::{Headers, Presentation, Request, decode, parse_query};
 use crate::http::target::{Method, Target};
 use crate::interactions::perform;
 use crate::interactions::refusal::{self, Asked};
+use crate::proofs;
 use crate::smart;
 use crate::telemetry::{metrics, trace};
 use access::{Caller, Interaction};
@@ -40,6 +42,9 @@ pub fn configure(routes: &mut ServiceConfig) {
         .route("/readyz", web::get().to(ready))
         .route("/metrics", web::get().to(figures))
         .route("/fhir/.well-known/smart-configuration", web::get().to(smart::configuration))
+        .route("/audit/checkpoint", web::get().to(proofs::checkpoint))
+        .route("/audit/consistency", web::get().to(proofs::consistency))
+        .route("/audit/inclusion", web::get().to(proofs::inclusion))
         .route("/fhir", web::to(fhir))
         .route("/fhir/{path:.*}", web::to(fhir))
         .default_service(web::to(nowhere));
@@ -206,6 +211,10 @@ async fn answer(
             refusal::record(app, &asked, failure).await
         }
         None => failure,
+    };
+    let failure = match tried(http) {
+        Tried::Proof => failure.of_proof(),
+        Tried::Bearer | Tried::Nothing => failure,
     };
     refuse(&failure, presentation)
 }

@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::indexing;
 use crate::routes::configure;
+use crate::sealing;
 use crate::telemetry::metrics;
 use actix_web::dev::Server;
 use actix_web::middleware::Compress;
@@ -13,10 +14,19 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use store::Store;
+use store::clock::now_micros;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 
 /// How often answers kept for retries are looked through for old ones.
 const FORGET_EVERY: Duration = Duration::from_secs(600);
+
+/// The same for proofs: there is one for each request that shows any.
+const FORGET_PROOFS_EVERY: Duration = Duration::from_secs(60);
+
+/// How often this machine's clock is compared with the database's, and how far they may be apart, in seconds.
+const CLOCK_EVERY: Duration = Duration::from_secs(60);
+const CLOCK_OFFSET_MAX: f64 = 1.0;
 
 /// Longer than any client needs to send its headers.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,6 +42,7 @@ pub fn start(app: App, listener: TcpListener) -> Result<Server> {
     let service = app.settings.service.clone();
     let app = Data::new(app);
     tokio::spawn(indexing::keep(app.clone()));
+    tokio::spawn(sealing::keep(app.clone()));
     let server = HttpServer::new(move || {
         Actix::new().app_data(app.clone()).wrap(Compress::default()).configure(configure)
     })
@@ -49,9 +60,14 @@ pub async fn run(app: App, listener: TcpListener) -> Result<()> {
     let service = app.settings.service.clone();
     let (draining, store) = (app.draining(), app.store.clone());
     let age = app.settings.limits.idempotency_age;
+    let sealing = app.settings.clone();
     let server = start(app, listener)?;
     let handle = server.handle();
-    let forgetting = tokio::spawn(forget(store, age));
+    // Ended with this function, whatever they are at.
+    let mut background = JoinSet::new();
+    background.spawn(forget(store.clone(), age));
+    background.spawn(forget_proofs(store.clone()));
+    background.spawn(compare_clocks(store.clone()));
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let stopping = async {
@@ -65,7 +81,8 @@ pub async fn run(app: App, listener: TcpListener) -> Result<()> {
     };
     tracing::info!(address = %service.listen, base = %service.base_url, "serving");
     let (outcome, ()) = tokio::join!(server, stopping);
-    forgetting.abort();
+    background.shutdown().await;
+    sealing::close(&sealing, &store).await;
     tracing::info!("stopped");
     Ok(outcome?)
 }
@@ -79,5 +96,34 @@ async fn forget(store: Store, age: Duration) {
             Err(error) => tracing::warn!(%error, "old answers could not be removed"),
         }
         tokio::time::sleep(FORGET_EVERY).await;
+    }
+}
+
+/// Says so when moments that are recorded here would not be those of other machines.
+async fn compare_clocks(store: Store) {
+    loop {
+        match store.clock_offset().await {
+            Ok(offset_seconds) if offset_seconds.abs() > CLOCK_OFFSET_MAX => {
+                tracing::error!(
+                    offset_seconds,
+                    "the clock of this machine and that of the database disagree: what is recorded has the wrong time"
+                );
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "the clocks could not be compared"),
+        }
+        tokio::time::sleep(CLOCK_EVERY).await;
+    }
+}
+
+/// Removes what is remembered of proofs that are too old to be shown again.
+async fn forget_proofs(store: Store) {
+    loop {
+        match store.forget_proofs(now_micros() / 1_000_000).await {
+            Ok(10_000..) => continue,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "old proofs could not be removed"),
+        }
+        tokio::time::sleep(FORGET_PROOFS_EVERY).await;
     }
 }

@@ -1,15 +1,19 @@
 //! Settings: a TOML file, and `BUND_*` variables that win over it; read once, checked once (docs/settings.md).
 
+mod audit;
 mod database;
 mod identity;
 mod limits;
+mod network;
 mod service;
 mod sharing;
 mod source;
 mod telemetry;
 
-pub use identity::Identity;
+pub use audit::Audit;
+pub use identity::{Approval, Identity};
 pub use limits::Limits;
+pub use network::Networks;
 pub use service::{ConditionalDelete, LogFormat, Service};
 pub use sharing::Sharing;
 pub use source::{Error, NAMES, Name, Source};
@@ -25,6 +29,7 @@ pub struct Settings {
     pub limits: Limits,
     pub identity: Identity,
     pub sharing: Sharing,
+    pub audit: Audit,
     pub telemetry: Telemetry,
 }
 
@@ -37,6 +42,7 @@ impl Settings {
             limits: limits::read(source)?,
             identity: identity::read(source)?,
             sharing: sharing::read(source)?,
+            audit: audit::read(source)?,
             telemetry: telemetry::read(source)?,
         })
     }

@@ -1,6 +1,9 @@
 //! The program as an administrator meets it: commands, refusals, start and stop.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "program/audit.rs"]
+mod audit;
+
 use embedded::{Cluster, Durability};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -98,6 +101,50 @@ fn a_database_is_migrated_served_and_left_in_order() {
     assert!(get(&address, "/fhir/metadata").contains("CapabilityStatement"));
     let stopped = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(stopped.success() && child.wait().unwrap().success());
+}
+
+#[test]
+fn aud_09_who_may_change_the_trail_does_not_serve() {
+    let cluster = Cluster::temporary(Durability::None).unwrap();
+    let run = |arguments: &[&str], url: &str| {
+        let mut command = bund();
+        command.args(arguments).env("BUND_DATABASE_URL", url).output().unwrap()
+    };
+    let owner = cluster.url();
+    refused(&run(&["migrate", "--server-role", "hub"], &owner), "CREATE ROLE \"hub\" LOGIN");
+    refused(&run(&["migrate", "--create-role"], &owner), "--server-role");
+    let refusal = run(&["serve", "--listen", "127.0.0.1:0"], &owner);
+    refused(&refusal, "may change the trail: it is a superuser; it owns");
+    refused(&refusal, "bund migrate --server-role NAME");
+    let granted = run(&["migrate", "--server-role", "hub", "--create-role"], &owner);
+    let text = String::from_utf8_lossy(&granted.stdout);
+    assert!(text.contains("the role hub may serve it"), "{text}");
+
+    let url = cluster.url_as("hub", "postgres");
+    let imported = bund()
+        .args(["import", "-"])
+        .env("BUND_DATABASE_URL", &url)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .and_then(|mut child| {
+            let patient = b"{\"resourceType\":\"Patient\",\"id\":\"a\"}\n";
+            child.stdin.take().map(|mut stdin| stdin.write_all(patient)).transpose()?;
+            child.wait_with_output()
+        });
+    assert_eq!(sums(&imported.unwrap()), [1, 0, 0]);
+    assert!(run(&["reindex"], &url).status.success());
+    assert!(run(&["analyze"], &url).status.success());
+    assert!(run(&["hospital", "add", "a"], &url).status.success());
+    refused(&run(&["migrate", "--down"], &url), "must be owner");
+    let mut command = bund();
+    command.args(["serve", "--listen", "127.0.0.1:0"]).env("BUND_DATABASE_URL", &url);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().contains("no issuer is registered yet"));
+    assert!(lines.next().unwrap().unwrap().starts_with("serving "));
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]
@@ -549,7 +596,14 @@ fn hospitals_issuers_and_clients_are_registered() {
     refused(&run("issuer add http://127.0.0.1:1/"), "BUND_IDENTITY_ALLOW_HTTP_LOOPBACK");
     refused(&run(&format!("issuer add {iss} --broker --hospital ruijin")), "cannot be used with");
     refused(&run(&format!("client add {iss} ehr")), "is not registered");
-    assert_eq!(told(&format!("issuer add {iss} --hospital ruijin --level user")), "");
+    let proposed = told(&format!("issuer add {iss} --hospital ruijin --level user --by Ann"));
+    assert!(proposed.contains("bund issuer approve"), "{proposed}");
+    assert_eq!(told("issuer list --json"), "");
+    assert!(told("issuer proposals").contains("\"proposed_by\":\"Ann\""));
+    refused(&run(&format!("issuer approve {iss} --by ann")), "somebody else has to approve");
+    refused(&run(&format!("client add {iss} ehr")), "is not registered");
+    told(&format!("issuer approve {iss} --by Bob"));
+    assert_eq!(told("issuer proposals"), "");
     refused(&run(&format!("issuer add {iss}")), "registered already");
     told(&format!("issuer disable {iss}"));
     let listed = told("issuer list --json");
@@ -563,22 +617,43 @@ fn hospitals_issuers_and_clients_are_registered() {
         assert!(listed.contains(part), "{listed}");
     }
     assert!(told("issuer list").contains("discovery"));
-    told(&format!("issuer add {iss} --broker --replace --level user --level system"));
+    let alone = |arguments: &str| {
+        let mut command = bund();
+        command.args(arguments.split(' ')).env("BUND_DATABASE_URL", cluster.url());
+        command.env("BUND_REGISTRY_APPROVERS", "1").output().unwrap()
+    };
+    let asked = "--introspection https://id.hub.example/i --introspection-client hub --introspection-secret city";
+    let change = format!("issuer add {iss} --broker --replace --level user --level system {asked}");
+    assert!(alone(&change).status.success());
+    let listed = told("issuer list --json");
+    assert!(listed.contains("\"secret\":\"city\",\"for_all\":false"), "{listed}");
+    let second = format!("issuer add https://other.example --broker {asked}");
+    refused(&alone(&second), "is asked about opaque tokens already");
+    refused(
+        &alone(&format!("issuer add {iss} --introspection https://x.example")),
+        "--introspection-client",
+    );
     assert!(told("issuer list --json").contains("\"broker\":true"));
 
-    told(&format!("client add {iss} ehr --hospital ruijin --may-assert-purpose"));
+    told(&format!("client add {iss} ehr --hospital ruijin --may-assert-purpose --require-bound"));
     told(&format!("client add {iss} portal"));
     told(&format!("client disable {iss} portal"));
     refused(&run(&format!("client enable {iss} nobody")), "client nobody is not registered");
     let listed = told(&format!("client list --issuer {iss} --json"));
     assert_eq!(listed.lines().count(), 2, "{listed}");
     assert!(
-        listed.contains("\"hospital\":\"ruijin\",\"may_assert_purpose\":true,\"enabled\":true")
+        listed.contains("\"hospital\":\"ruijin\",\"may_assert_purpose\":true,\"require_bound\":true,\"enabled\":true")
     );
     assert_eq!(told("client list --issuer other --json"), "");
     told(&format!("issuer remove {iss}"));
     assert_eq!(told("client list --json"), "");
     refused(&run(&format!("issuer enable {iss}")), "is not registered");
+    let journal = told("registry");
+    assert!(journal.lines().next().unwrap().starts_with("TIME"), "{journal}");
+    assert!(journal.contains("issuer approved") && journal.contains("Bob"), "{journal}");
+    assert!(journal.contains("issuer saved by one"), "{journal}");
+    let latest = told("registry --latest 1 --json");
+    assert!(latest.contains("\"action\":\"issuer removed\""), "{latest}");
 }
 
 /// Whatever was answered before the end is in the trail, however the end came.

@@ -241,3 +241,18 @@ async fn the_trail_is_written_by_the_server_alone() {
     seen.dedup();
     assert_eq!((seen.len(), number), (number, number));
 }
+
+#[tokio::test]
+async fn aud_08_moments_are_of_a_clock_that_is_compared() {
+    let city = ward().await;
+    let page = city.server.get_outside("metrics").await.expect(200).text;
+    let line = page.lines().find(|line| line.starts_with("bund_clock_offset_seconds ")).unwrap();
+    let offset: f64 = line.split(' ').nth(1).unwrap().parse().unwrap();
+    assert!(offset.abs() < 1.0, "{line}");
+    let seen = events(&city, &auditor(&city), "patient=Patient/ha-p1").await;
+    assert!(!seen.is_empty());
+    for event in seen {
+        let recorded = event["recorded"].as_str().unwrap();
+        assert!(recorded.ends_with("+08:00"), "{recorded}");
+    }
+}

@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use std::process::Command;
 use store::migrate;
 use store::pool::Pool;
+use store::role::{PRIVATE, Server};
 
 const WRITERS: usize = 8;
 const KILLED_AFTER: usize = 40;
@@ -14,8 +15,10 @@ const KILLED_AFTER: usize = 40;
 async fn acknowledged_writes_survive_a_killed_database() {
     let folder = std::env::temp_dir().join(format!("bund-durability-{}", std::process::id()));
     let cluster = Cluster::start(&folder).unwrap();
-    let database = |cluster: &Cluster| Database { name: "postgres".to_owned(), url: cluster.url() };
-    migrate::up(&Pool::new(&settings(&cluster.url())).unwrap()).await.unwrap();
+    let database = |cluster: &Cluster| Database::on(cluster, "postgres");
+    let owner = Pool::new(&settings(&cluster.url())).unwrap();
+    let role = Server { role: PRIVATE.to_owned(), is_created: true };
+    migrate::up_for(&owner, Some(&role)).await.unwrap();
     let server = TestServer::start_on(database(&cluster), Vec::new()).await;
 
     let process = cluster.process_id().to_string();

@@ -1,6 +1,7 @@
 //! Bodies and headers that nobody should send: each a clear refusal, and the server alive after all of them.
 
 use crate::harness::{TestServer, options, patient};
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -133,5 +134,66 @@ async fn sql_01_quotes_and_wildcards_are_only_text() {
             }
         }
     }
+    alive(&server).await;
+}
+
+/// A transaction of entries that create, each with its `fullUrl`.
+fn transaction(entries: impl Iterator<Item = (String, Value)>) -> Value {
+    let entries: Vec<Value> = entries
+        .map(|(url, resource)| {
+            let kind = resource["resourceType"].as_str().unwrap();
+            json!({ "fullUrl": url, "request": { "method": "POST", "url": kind }, "resource": resource })
+        })
+        .collect();
+    json!({ "resourceType": "Bundle", "type": "transaction", "entry": entries })
+}
+
+fn urn(number: u32) -> String {
+    format!("urn:uuid:00000000-0000-4000-8000-{number:012x}")
+}
+
+#[tokio::test]
+async fn dos_04_bundles_have_bounds() {
+    let server = TestServer::start().await;
+    let many = transaction((0..5_001).map(|number| (urn(number), patient("Many"))));
+    server.post("", &many).await.refused(413, "has 5001 entries");
+    // In a circle, each refers to the next.
+    let circle = transaction((0..200).map(|number| {
+        let mut resource = patient("Circle");
+        resource["link"] =
+            json!([{ "other": { "reference": urn((number + 1) % 200) }, "type": "seealso" }]);
+        (urn(number), resource)
+    }));
+    let made = server.post("", &circle).await.expect(200);
+    assert_eq!(made.json()["entry"].as_array().unwrap().len(), 200);
+    // References by criteria that mean nothing: refused, and nothing is left of the others.
+    let vague = transaction((0..5_000).map(|number| {
+        let mut resource = patient("Vague");
+        let to = |place| json!({ "other": { "reference": format!("Patient?identifier=urn:none|{number}-{place}") }, "type": "seealso" });
+        resource["link"] = json!([to(0), to(1)]);
+        (urn(number), resource)
+    }));
+    let answer = server.post("", &vague).await;
+    assert_eq!(answer.status, 412, "{}", answer.text.chars().take(400).collect::<String>());
+    assert_eq!(server.get("Patient?name=Vague").await.expect(200).ids().len(), 0);
+    alive(&server).await;
+}
+
+#[tokio::test]
+async fn dos_05_searches_have_bounds() {
+    let server = TestServer::start().await;
+    for (search, reason) in [
+        (format!("Patient?name={}", vec!["a"; 1_001].join(",")), "at most 1000"),
+        (format!("Patient?{}_id=x", "gender=male&".repeat(64)), "at most 64"),
+        (format!("Patient?_sort={}", ["name"; 9].join(",")), "at most 8"),
+        (format!("Patient?_include={}", ["Patient:link"; 33].join(",")), "more than 32"),
+        (format!("Patient?{}name=x", "link.".repeat(20)), "too many resources"),
+        (format!("Patient?_filter={}", "(".repeat(500)), ""),
+    ] {
+        server.get(&search).await.refused(400, reason);
+    }
+    // More than the largest page is the largest page.
+    let page = server.get("Patient?_count=1000000").await.expect(200).json();
+    assert!(page["link"][0]["url"].as_str().unwrap().contains("_count=1000"), "{page}");
     alive(&server).await;
 }

@@ -4,6 +4,7 @@
 
 mod api;
 mod audit;
+mod bound;
 mod catalogue;
 mod durability;
 mod harness;
@@ -13,7 +14,11 @@ mod migrations;
 mod oracle;
 mod outages;
 mod races;
+mod residents;
+mod roles;
 mod scenarios;
+mod seal;
 mod search;
 mod sharing;
 mod smart;
+mod walls;

@@ -7,7 +7,7 @@ use store::migrate;
 use store::pool::Pool;
 
 fn pool(database: &Database) -> Pool {
-    Pool::new(&settings(&database.url)).unwrap()
+    Pool::new(&settings(&database.owner_url)).unwrap()
 }
 
 /// The schema as PostgreSQL's own tool tells it.
@@ -19,7 +19,7 @@ fn dump(database: &Database) -> String {
             "--exclude-table=__diesel_schema_migrations",
             "--dbname",
         ])
-        .arg(&database.url)
+        .arg(&database.owner_url)
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -46,7 +46,7 @@ async fn up_down_up_gives_the_same_schema() {
 #[tokio::test(flavor = "multi_thread")]
 async fn several_may_migrate_at_once_and_again() {
     let database = Database::empty().await;
-    let url = database.url.clone();
+    let url = database.owner_url.clone();
     let starts = (0..4).map(|_| {
         let url = url.clone();
         tokio::spawn(async move {

@@ -484,7 +484,8 @@ async fn tok_25_who_is_disabled_is_out_within_seconds() {
     city.get(&own, "Patient/ha-p1").await.expect(200);
     let store =
         store::Store::open(&crate::harness::settings(&city.server.database.url)).await.unwrap();
-    store.enable_issuer(&city.issuer.iss, false).await.unwrap();
+    let by = store::registry::journal::By::new("ann", "tests");
+    store.enable_issuer(&by, &city.issuer.iss, false).await.unwrap();
     let out = async {
         while city.get(&own, "Patient/ha-p1").await.status != 401 {
             tokio::task::yield_now().await;
@@ -509,7 +510,8 @@ async fn own_06_of_a_hospital_that_withdraws_others_see_nothing() {
     check_seen(&city, &other, "ha-p1", &["ha-p1-c"]).await;
     let store =
         store::Store::open(&crate::harness::settings(&city.server.database.url)).await.unwrap();
-    store.enable_hospital("ha", false).await.unwrap();
+    let by = store::registry::journal::By::new("ann", "tests");
+    store.enable_hospital(&by, "ha", false).await.unwrap();
     let gone = async {
         while city.get(&other, "Condition/ha-p1-c").await.status != 404 {
             tokio::task::yield_now().await;
@@ -603,7 +605,8 @@ async fn tok_24_only_the_citys_issuer_says_who_is_a_patient() {
             .collect(),
         ..registry.issuers[0].clone()
     };
-    store.save_issuer(&of_one, store::registry::Existing::Refuse).await.unwrap();
+    let by = store::registry::journal::By::new("ann", "tests");
+    store.save_issuer(&by, &of_one, store::registry::Existing::Refuse).await.unwrap();
     let mut claims = own.claims(&city.server.base, "hb");
     claims["scope"] = json!("patient/*.rs");
     claims["patient"] = json!("ha-p1");
@@ -639,6 +642,44 @@ async fn back_04_a_hospital_writes_what_it_keeps_and_nothing_else() {
     city.get(&city.doctor("hb"), "Patient/hb-p2").await.expect(200);
     // Under another's prefix nothing is made.
     city.put(&system, &patient("ha-p7")).await.expect(404);
+}
+
+#[tokio::test]
+async fn back_02_a_token_is_looked_at_again_with_every_request() {
+    let city = city().await;
+    let program = city.with_scope("ha", "system/Observation.rs");
+    city.get(&program, "Observation/ha-p1-o").await.expect(200);
+    // Its scope covers neither another type nor another interaction.
+    city.get(&program, "Patient/ha-p1").await.expect(403);
+    city.delete(&program, "Observation/ha-p1-o").await.expect(403);
+    let expired = city.token("ha", |claims| {
+        claims["scope"] = json!("system/Observation.rs");
+        claims["iat"] = json!(claims["iat"].as_i64().unwrap() - 400);
+        claims["exp"] = json!(claims["exp"].as_i64().unwrap() - 400);
+    });
+    city.get(&expired, "Observation/ha-p1-o").await.expect(401);
+    city.get("a.b.c", "Observation/ha-p1-o").await.expect(401);
+}
+
+#[tokio::test]
+async fn law_03_nothing_is_erased_and_the_trail_least_of_all() {
+    let city = city().await;
+    let doctor = city.doctor("ha");
+    city.delete(&doctor, "Observation/ha-p1-o").await.expect(204);
+    // What is deleted is no longer current; its versions stay with the custodian.
+    city.get(&doctor, "Observation/ha-p1-o").await.expect(410);
+    city.get(&doctor, "Observation/ha-p1-o/_history/1").await.expect(200);
+    for way in ["Patient/ha-p1/$erase", "Patient/ha-p1/$expunge", "$erase"] {
+        let answer = city.post(&doctor, way, &json!({ "resourceType": "Parameters" })).await;
+        assert!([404, 405, 501].contains(&answer.status), "{way}: {}", answer.text);
+        answer.diagnostics();
+    }
+    let auditor = city.token("ha", |claims| {
+        claims["scope"] = json!("user/AuditEvent.rs");
+        claims["extensions"]["ihe_iua"] = json!({ "subject_role": [{ "code": "auditor" }] });
+    });
+    let events = city.get(&auditor, "AuditEvent?action=D&patient=ha-p1").await.expect(200);
+    assert_eq!(events.ids().len(), 1);
 }
 
 #[tokio::test]
@@ -820,6 +861,56 @@ async fn cons_04_what_is_denied_is_as_if_it_were_not_there() {
     let empty = city.get(&other, "Condition?patient=ha-p1").await.expect(200).json();
     let nobody = city.get(&other, "Condition?patient=ha-p9").await.expect(200).json();
     assert_eq!(empty.to_string().replace("ha-p1", "…"), nobody.to_string().replace("ha-p9", "…"));
+}
+
+#[tokio::test]
+async fn cons_05_a_denial_holds_on_every_way() {
+    let city = city().await;
+    let (own, other) = (city.doctor("ha"), city.doctor("hb"));
+    let keeper = city.with_scope("ha", "user/Consent.cruds");
+    city.put(&other, &encounter("hb-e1", "ha-p1")).await.expect(201);
+    // Each way, as one who may see the patient walks it, and as it ends for one who may not.
+    let ways = [
+        "Patient/ha-p1",
+        "Patient/ha-p1/_history/1",
+        "Patient/ha-p1/_history",
+        "Patient/_history",
+        "_history",
+        "Patient?_id=ha-p1",
+        "Patient?_id=ha-p1&_summary=count",
+        "Patient?_id=ha-p1&_total=accurate&_count=0",
+        "Patient?_id=ha-p1&_elements=gender&_sort=-birthdate",
+        "Patient?_id=ha-p1&_has:Observation:patient:code=8480-6",
+        "Patient/ha-p1/Observation",
+        "?_type=Patient,Observation&_id=ha-p1,ha-p1-o",
+        "Observation?subject:Patient.gender=female&_include=Observation:patient",
+        "Observation/$lastn?patient=ha-p1",
+        "Patient/ha-p1/$everything",
+    ];
+    let tells = |text: &str| {
+        let text = text.replace("ha-p1&", "").replace("ha-p1%", "");
+        text.contains("\"ha-p1\"") || text.contains("\"ha-p1-o\"") || text.contains("\"total\":1")
+    };
+    for way in ways {
+        let answer = city.get(&other, way).await.expect(200);
+        assert!(tells(&answer.text), "{way}: {}", answer.text);
+    }
+    city.put(&keeper, &consent("ha-k", "ha-p1", json!({ "type": "deny" }))).await.expect(201);
+    for way in ways {
+        let answer = city.get(&other, way).await;
+        assert!([200, 404].contains(&answer.status), "{way}: {}", answer.text);
+        assert!(!tells(&answer.text), "{way}: {}", answer.text);
+        assert!(tells(&city.get(&own, way).await.expect(200).text), "{way}");
+    }
+    let form = city.server.request("POST", "Patient/_search").bearer_auth(&other);
+    let form = form.header("content-type", "application/x-www-form-urlencoded").body("_id=ha-p1");
+    assert!(!tells(&city.server.send(form).await.expect(200).text));
+    let batch = json!({ "resourceType": "Bundle", "type": "batch", "entry": [
+        { "request": { "method": "GET", "url": "Patient/ha-p1" } },
+        { "request": { "method": "GET", "url": "Patient?_id=ha-p1" } },
+    ] });
+    let answer = city.post(&other, "", &batch).await.expect(200);
+    assert!(!tells(&answer.text), "{}", answer.text);
 }
 
 #[tokio::test]

@@ -62,6 +62,14 @@ impl Grant {
         &self.restriction
     }
 
+    /// Whose records it can open at all, whatever is asked.
+    pub fn reads(&self) -> Reads<'_> {
+        match &self.restriction {
+            Restriction::Everything => Reads::Everything,
+            Restriction::Bounded(bounds) => bounds.reads(),
+        }
+    }
+
     /// Whether the caller may change what this hospital is the custodian of.
     pub fn may_change(&self, custodian: HospitalId) -> bool {
         Some(custodian) == self.hospital
@@ -144,6 +152,17 @@ impl Grant {
 pub enum Restriction {
     Everything,
     Bounded(Bounds),
+}
+
+/// Whose records.
+#[derive(Clone, Copy, Debug)]
+pub enum Reads<'a> {
+    Everything,
+    /// Its own, and what is behind the wall.
+    Hospital(Wall<'a>),
+    /// The own one, by the id of the patient.
+    Patient(&'a str),
+    Nothing,
 }
 
 /// What a token opens, for one kind of use.
@@ -287,11 +306,23 @@ impl Bounds {
 
     /// The wall between hospitals, where resources of the type have one to pass: a patient who reads the own record has none.
     pub fn wall(&self, resource: &str) -> Option<Wall<'_>> {
-        let hospital = self.token.hospital.as_ref()?;
         if is_public(resource) && !self.is_own_only {
             return None;
         }
+        self.any_wall()
+    }
+
+    fn any_wall(&self) -> Option<Wall<'_>> {
+        let hospital = self.token.hospital.as_ref()?;
         Some(Wall { hospital: hospital.id, is_own_only: self.is_own_only, token: &self.token })
+    }
+
+    fn reads(&self) -> Reads<'_> {
+        match (self.any_wall(), &self.token.patient) {
+            (Some(wall), _) => Reads::Hospital(wall),
+            (None, Some(patient)) => Reads::Patient(patient),
+            (None, None) => Reads::Nothing,
+        }
     }
 
     /// Whether old versions may be looked at: of those only custodian, patient and labels are indexed.

@@ -53,6 +53,11 @@ impl Labels {
         Labels(bits)
     }
 
+    /// Whether it has one of these.
+    pub fn meets(self, others: Labels) -> bool {
+        self.0 & others.0 != 0
+    }
+
     pub fn bits(self) -> i64 {
         self.0
     }

@@ -110,6 +110,11 @@ impl Cluster {
     }
 
     pub fn url_of(&self, database: &str) -> String {
+        self.url_as(&self.user.name, database)
+    }
+
+    /// For a role of its own, which is not asked for a password: whoever reaches the socket may be any.
+    pub fn url_as(&self, role: &str, database: &str) -> String {
         let encoded: String = self
             .sockets
             .to_string_lossy()
@@ -121,7 +126,7 @@ impl Cluster {
                 other => format!("%{other:02X}"),
             })
             .collect();
-        format!("postgresql://{}@{encoded}:{PORT}/{database}", self.user.name)
+        format!("postgresql://{role}@{encoded}:{PORT}/{database}")
     }
 
     pub fn folder(&self) -> &Path {

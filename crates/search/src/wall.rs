@@ -5,6 +5,7 @@ use crate::extract::Extractor;
 use crate::key::resource_key;
 use crate::query::{Codes, Context, Query, Unknown, compartment};
 use crate::registry::Custom;
+use crate::veil::Veil;
 use access::{Bounds, Grant, Labels, Restriction, Way};
 use jiff::tz::TimeZone;
 use schema::resource::Table;
@@ -90,7 +91,7 @@ fn way_in(table: &Table, way: &Way<'_>) -> Option<Condition> {
     Some(Condition::All(all))
 }
 
-/// Criteria about codes need neither a base nor a clock.
+/// Criteria about codes need neither a base, a clock nor a key: what asks for a person's number opens nothing.
 fn constraints(resource: &'static str, way: &Way<'_>) -> Option<Query> {
     let codes = Codes::new();
     let context = Context {
@@ -100,6 +101,7 @@ fn constraints(resource: &'static str, way: &Way<'_>) -> Option<Query> {
         unknown: Unknown::Refuse,
         codes: &codes,
         custom: Arc::<Custom>::default(),
+        veil: &Veil::new(b""),
     };
     Query::parse(resource, way.constraints, &context).ok()
 }

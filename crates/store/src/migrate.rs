@@ -4,6 +4,7 @@ use crate::dictionary;
 use crate::error::Error;
 use crate::hospital::connect;
 use crate::pool::Pool;
+use crate::role::{self, Server};
 use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection};
 use diesel_migrations::MigrationHarness;
 use schema::migrations::{Embedded, FOLDERS, versions};
@@ -17,7 +18,13 @@ const LOCK_TIMEOUT: &str = "5s";
 const ATTEMPTS_MAX: u32 = 20;
 
 /// Applies what is missing and returns the folders applied. Safe to start several at once: the others wait, then find nothing.
+/// Roles that served before go on serving.
 pub async fn up(pool: &Pool) -> Result<Vec<String>, Error> {
+    up_for(pool, None).await
+}
+
+/// The same, and another role may serve.
+pub async fn up_for(pool: &Pool, server: Option<&Server>) -> Result<Vec<String>, Error> {
     let mut connection = locked(pool).await?;
     let mut attempt = 0;
     let applied = loop {
@@ -38,6 +45,10 @@ pub async fn up(pool: &Pool) -> Result<Vec<String>, Error> {
         }
     };
     dictionary::add_missing(pool).await?;
+    role::renew(pool).await?;
+    if let Some(server) = server {
+        role::grant(pool, server).await?;
+    }
     unlock(connection).await;
     Ok(applied)
 }

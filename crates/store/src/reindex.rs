@@ -5,6 +5,7 @@ use crate::Store;
 use crate::concepts::Fresh;
 use crate::error::Error;
 use crate::parameters::{READY, raise};
+use crate::write::WRITES_FOR;
 use crate::write::labels::{Written, hold_all, spread};
 use crate::write::stage::{Reindexed, reindex};
 use access::Grant;
@@ -90,6 +91,7 @@ impl Store {
     ) -> Result<Progress, Error> {
         let mut client = self.pool.get().await?;
         let transaction = client.transaction().await?;
+        transaction.execute(WRITES_FOR, &[&"*"]).await?;
         let select =
             format!("SELECT id, key FROM {} WHERE id > $1 ORDER BY id LIMIT $2", table.name);
         let found = transaction.query(&select, &[&before.after, &limit]).await?;

@@ -1,16 +1,21 @@
 //! `bund client`: the clients of an issuer. As soon as one is registered, all others of that issuer are refused.
 
+use super::author::Author;
 use super::{Database, block_on, prepare, say, state, table};
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 use std::path::Path;
 use store::Store;
+use store::registry::journal::By;
 use store::registry::{Client, Existing, Registry};
 
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
     #[command(flatten)]
     database: Database,
+
+    #[command(flatten)]
+    author: Author,
 
     #[command(subcommand)]
     action: Action,
@@ -52,6 +57,10 @@ struct Add {
     #[arg(long)]
     may_assert_purpose: bool,
 
+    /// Its tokens have to be bound to a key (DPoP) or to a certificate (mutual TLS).
+    #[arg(long)]
+    require_bound: bool,
+
     /// Change the client if it is registered already; what is not given is as for a new one.
     #[arg(long)]
     replace: bool,
@@ -59,22 +68,23 @@ struct Add {
 
 pub fn run(config: Option<&Path>, arguments: Arguments) -> Result<()> {
     let prepared = prepare(config, &arguments.database)?;
+    let by = arguments.author.by()?;
     block_on(async {
         let store = Store::open(&prepared.settings.database).await?;
         match arguments.action {
-            Action::Add(add) => register(&store, add).await,
+            Action::Add(add) => register(&store, &by, add).await,
             Action::List { issuer, json } => list(&store, issuer.as_deref(), json).await,
             Action::Enable { iss, client_id } => {
-                Ok(store.enable_client(&iss, &client_id, true).await?)
+                Ok(store.enable_client(&by, &iss, &client_id, true).await?)
             }
             Action::Disable { iss, client_id } => {
-                Ok(store.enable_client(&iss, &client_id, false).await?)
+                Ok(store.enable_client(&by, &iss, &client_id, false).await?)
             }
         }
     })
 }
 
-async fn register(store: &Store, add: Add) -> Result<()> {
+async fn register(store: &Store, by: &By, add: Add) -> Result<()> {
     if !(1..=255).contains(&add.client_id.len()) {
         bail!("a client's id has 1 to 255 bytes");
     }
@@ -95,10 +105,11 @@ async fn register(store: &Store, add: Add) -> Result<()> {
         client_id: add.client_id,
         hospital,
         may_assert_purpose: add.may_assert_purpose,
+        require_bound: add.require_bound,
         is_enabled: true,
     };
     let existing = if add.replace { Existing::Replace } else { Existing::Refuse };
-    Ok(store.save_client(&client, existing).await?)
+    Ok(store.save_client(by, &client, existing).await?)
 }
 
 async fn list(store: &Store, iss: Option<&str>, json: bool) -> Result<()> {
@@ -112,13 +123,14 @@ async fn list(store: &Store, iss: Option<&str>, json: bool) -> Result<()> {
                 "client_id": client.client_id,
                 "hospital": code(client, &registry),
                 "may_assert_purpose": client.may_assert_purpose,
+                "require_bound": client.require_bound,
                 "enabled": client.is_enabled,
             });
             say(&line.to_string());
         }
         return Ok(());
     }
-    let heading = ["ISSUER", "CLIENT", "STATE", "HOSPITAL", "PURPOSE"];
+    let heading = ["ISSUER", "CLIENT", "STATE", "HOSPITAL", "PURPOSE", "TOKENS"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
     rows.extend(clients.map(|client| {
         vec![
@@ -127,6 +139,7 @@ async fn list(store: &Store, iss: Option<&str>, json: bool) -> Result<()> {
             state(client.is_enabled),
             code(client, &registry).unwrap_or("-").to_owned(),
             if client.may_assert_purpose { "asserts" } else { "-" }.to_owned(),
+            if client.require_bound { "bound" } else { "any" }.to_owned(),
         ]
     }));
     say(&table(&rows));

@@ -42,19 +42,22 @@ pub fn run(config: Option<&Path>, arguments: Arguments) -> Result<()> {
             "INSECURE: --insecure-no-auth lets everyone on this machine read and change everything"
         );
     }
-    let embedded = prepared.settings.database.clone();
-    let is_private = arguments.database.embedded_db.is_some();
     actix_web::rt::System::new().block_on(async {
         let listener = listen(address)?;
-        if is_private {
-            let applied =
-                migrate::up(&Pool::new(&embedded)?).await.context("the private database")?;
+        if let Some(server) = &prepared.server {
+            let applied = migrate::up_for(&Pool::new(&prepared.owner)?, Some(server))
+                .await
+                .context("the private database")?;
             for name in applied {
                 say(&format!("applied {name}"));
             }
         }
         let mut app = App::new(prepared.settings.clone()).await?;
-        if !is_insecure {
+        if is_insecure {
+            if let Err(reason) = app.check_role().await {
+                tracing::warn!("{reason:#}");
+            }
+        } else {
             app.demand_tokens().await?;
             if app.store.registry().await?.issuers.is_empty() {
                 say("no issuer is registered yet: nobody can call; see `bund issuer add --help`");

@@ -153,8 +153,8 @@ pub fn failure_response(failure: &Failure, presentation: Presentation) -> HttpRe
     if let Some(allow) = failure.allow {
         response.insert_header((ALLOW, HeaderValue::from_static(allow)));
     }
-    if let Some(challenge) = &failure.authenticate {
-        response.insert_header((WWW_AUTHENTICATE, challenge.as_str()));
+    for challenge in &failure.authenticate {
+        response.append_header((WWW_AUTHENTICATE, challenge.as_str()));
     }
     if failure.status == 503 {
         response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS.to_string()));

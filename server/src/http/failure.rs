@@ -1,5 +1,6 @@
 //! Errors become a status and an OperationOutcome, here and nowhere else.
 
+use crate::identity::ALGORITHMS;
 use fhir::outcome::{Code, Issue};
 
 /// An answer that says no.
@@ -10,9 +11,17 @@ pub struct Failure {
     /// The methods that would have been allowed, for 405.
     pub allow: Option<&'static str>,
     /// What a caller has to show, for 401 and 403 (RFC 6750, section 3).
-    pub authenticate: Option<String>,
+    pub authenticate: Vec<String>,
     /// Whether the audit trail has it.
     pub is_recorded: bool,
+}
+
+/// How a token was shown that is not taken (RFC 6750, section 3; RFC 9449, section 7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tried {
+    Nothing,
+    Bearer,
+    Proof,
 }
 
 /// How long a client should wait before it tries again what failed for want of something.
@@ -24,18 +33,32 @@ impl Failure {
     }
 
     pub fn of(status: u16, issues: Vec<Issue>) -> Failure {
-        Failure { status, issues, allow: None, authenticate: None, is_recorded: false }
+        Failure { status, issues, allow: None, authenticate: Vec::new(), is_recorded: false }
     }
 
     /// The same for every token that is not taken: why is in the log.
-    pub fn unauthenticated(has_token: bool) -> Failure {
-        let challenge = match has_token {
-            true => "Bearer error=\"invalid_token\"",
-            false => "Bearer",
+    pub fn unauthenticated(tried: Tried) -> Failure {
+        let algorithms: Vec<&str> = ALGORITHMS.iter().map(|(name, _)| *name).collect();
+        let proof = format!("algs=\"{}\"", algorithms.join(" "));
+        let authenticate = match tried {
+            Tried::Nothing => vec!["Bearer".to_owned(), format!("DPoP {proof}")],
+            Tried::Bearer => {
+                vec!["Bearer error=\"invalid_token\"".to_owned(), format!("DPoP {proof}")]
+            }
+            Tried::Proof => vec![format!("DPoP error=\"invalid_token\", {proof}")],
         };
         let text = "this needs a valid access token: Authorization: Bearer …";
-        let failure = Failure::new(401, Code::Login, text);
-        Failure { authenticate: Some(challenge.to_owned()), ..failure }
+        Failure { authenticate, ..Failure::new(401, Code::Login, text) }
+    }
+
+    /// As who shows tokens with proofs is told what to show instead.
+    pub fn of_proof(mut self) -> Failure {
+        for challenge in &mut self.authenticate {
+            if let Some(rest) = challenge.strip_prefix("Bearer ") {
+                *challenge = format!("DPoP {rest}");
+            }
+        }
+        self
     }
 
     pub fn bad_request(text: impl Into<String>) -> Failure {
@@ -144,7 +167,12 @@ impl From<store::error::Error> for Failure {
                     "the database took too long; try again or ask for less",
                 )
             }
-            Error::Settings(_) | Error::Corrupt(_) | Error::Migration(_) | Error::Database(_) => {
+            Error::Mismatch(_)
+            | Error::Settings(_)
+            | Error::Corrupt(_)
+            | Error::Seal(_)
+            | Error::Migration(_)
+            | Error::Database(_) => {
                 tracing::error!(%error, "unexpected database error");
                 Failure::new(
                     500,
@@ -173,13 +201,14 @@ impl From<access::Denied> for Failure {
                 let challenge =
                     "Bearer error=\"insufficient_user_authentication\", acr_values=\"2\"";
                 let failure = Failure::new(401, Code::Login, denied.to_string());
-                return Failure { authenticate: Some(challenge.to_owned()), ..failure };
+                return Failure { authenticate: vec![challenge.to_owned()], ..failure };
             }
             access::Denied::Role(_)
             | access::Denied::Purpose
             | access::Denied::Policy
             | access::Denied::NoHospital => None,
         };
+        let authenticate = authenticate.into_iter().collect();
         Failure { authenticate, ..Failure::new(403, Code::Forbidden, denied.to_string()) }
     }
 }

@@ -1,5 +1,6 @@
 //! What a signed token says, checked and mapped (RFC 9068 section 4; claims of IHE IUA, ITI-71).
 
+use super::binding::Binding;
 use super::known::{Known, LEVELS, Trusted};
 use super::{Principal, Refusal};
 use serde_json::Value;
@@ -19,17 +20,15 @@ const PURPOSES: [&str; 2] =
 /// The organisation of IHE IUA; an issuer may have another place for it.
 pub const ORGANISATION_CLAIM: &str = "/extensions/ihe_iua/subject_organization_id";
 
+/// Who it is, and what the token is bound to.
 pub(super) fn check(
     claims: &Value,
     trusted: &Trusted,
     known: &Known,
     now: i64,
-) -> Result<Principal, Refusal> {
+) -> Result<(Principal, Option<Binding>), Refusal> {
     let refuse = Refusal::Unauthenticated;
-    // Binding to a certificate or a key is not built: such a token is worth nothing without it (RFC 7800).
-    if claims.get("cnf").is_some() {
-        return Err(refuse("bound token"));
-    }
+    let binding = Binding::read(claims).map_err(refuse)?;
     audience(claims, &trusted.audience).map_err(refuse)?;
     let (issued, expires) = times(claims, now).map_err(refuse)?;
     let lifetime = expires - issued;
@@ -38,6 +37,9 @@ pub(super) fn check(
     }
     let id = client_id(claims).map_err(refuse)?;
     let client = trusted.client(&id).map_err(refuse)?;
+    if binding.is_none() && client.is_some_and(|client| client.require_bound) {
+        return Err(refuse("not bound"));
+    }
     let asked = required(claims, "scope").map_err(refuse)?;
     let (scope, is_system) = scope(&asked, trusted).map_err(refuse)?;
     if is_system && lifetime > SYSTEM_LIFETIME_MAX {
@@ -50,7 +52,7 @@ pub(super) fn check(
     let is_purpose = |system: &Option<String>| {
         system.as_ref().is_some_and(|system| PURPOSES.contains(&system.as_str()))
     };
-    Ok(Principal {
+    let principal = Principal {
         issuer: trusted.issuer.iss.clone(),
         subject: required(claims, "sub").map_err(refuse)?,
         client: id,
@@ -71,7 +73,8 @@ pub(super) fn check(
         token_id: text(claims.get("jti")).map_err(refuse)?,
         issued,
         expires,
-    })
+    };
+    Ok((principal, binding))
 }
 
 /// Whole strings: what only begins as we do is somebody else.

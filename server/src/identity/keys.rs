@@ -17,7 +17,7 @@ const RSA_BITS_MIN: usize = 2_048;
 const RSA_BITS_MAX: usize = 8_192;
 
 /// Those that need no shared secret, by their names in RFC 7518.
-pub(super) static ALGORITHMS: [(&str, Algorithm); 7] = [
+pub static ALGORITHMS: [(&str, Algorithm); 7] = [
     ("ES256", Algorithm::ES256),
     ("ES384", Algorithm::ES384),
     ("RS256", Algorithm::RS256),
@@ -40,6 +40,11 @@ pub(super) struct Key {
 }
 
 impl Key {
+    /// None of what is not safe to use.
+    pub(super) fn read(jwk: &Map<String, Value>) -> Option<Key> {
+        key(jwk)
+    }
+
     pub(super) fn is_for(&self, algorithm: Algorithm) -> bool {
         self.algorithms.contains(&algorithm)
     }
@@ -84,7 +89,7 @@ impl KeySet {
             }
             if !seen.insert(kid) {
                 keys.remove(kid);
-            } else if let Some(key) = key(jwk) {
+            } else if let Some(key) = Key::read(jwk) {
                 keys.insert(kid.to_owned(), Arc::new(key));
             }
         }

@@ -16,11 +16,16 @@ use crate::app::App;
 use crate::http::answer::{Answer, Content, VersionTag};
 use crate::http::etag::Condition;
 use crate::http::failure::Failure;
+use crate::http::preferences::Return;
 use crate::http::request::Request;
 use crate::indexing;
 use ::search::query::Query;
 use access::{Denied, Grant, Interaction};
 use audit::record::{Record, Subject};
+use fhir::outcome::Issue;
+use fhir::resident;
+use jiff::Zoned;
+use jiff::tz::TimeZone;
 use schema::resource::Table;
 use serde_json::Value;
 use std::sync::Arc;
@@ -201,7 +206,7 @@ async fn attempt(
     work: &Work<'_>,
     finish: &impl Fn(&[Changed]) -> Answer,
 ) -> Result<Done, Stop> {
-    let mut transaction = app.store.transaction(app.extractor.custom().epoch).await?;
+    let mut transaction = app.store.transaction(grant, app.extractor.custom().epoch).await?;
     let outcome = prepare(app, grant, work, &mut transaction).await;
     let mut decided = match outcome {
         Ok(Prepared::Decided(decided)) => decided,
@@ -367,15 +372,30 @@ impl Changed {
             ) => Some(format!("{}/{}/_history/{}", self.table.resource, self.id, tag.version)),
             (_, _) => None,
         };
-        let issues = [fhir::outcome::Issue::information(self.effect.sentence())];
         let answer = Answer { status: self.effect.status(), location, version: self.tag, content };
         let preference = request.headers.preferences.r#return;
+        let issues = match preference {
+            Return::OperationOutcome => self.issues(),
+            Return::Minimal | Return::Representation => Vec::new(),
+        };
         let mut answer = answer.preferred(preference, &issues);
         // 204 has no body; who asked for an outcome gets it with 200.
         if answer.status == 204 && !matches!(answer.content, Content::Nothing) {
             answer.status = 200;
         }
         answer
+    }
+
+    /// For `Prefer: return=OperationOutcome`: what was done, and what is doubtful about it.
+    pub fn issues(&self) -> Vec<Issue> {
+        let mut issues = vec![Issue::information(self.effect.sentence())];
+        let resource = self.json.as_ref().and_then(|json| serde_json::from_slice(json).ok());
+        if let Some(resource) = resource.filter(|_| self.is_shown) {
+            // Where the day is over last: nobody is told that a child of today is still to be born.
+            let today = Zoned::now().with_time_zone(TimeZone::fixed(jiff::tz::offset(14))).date();
+            issues.extend(resident::doubts(&resource, today));
+        }
+        issues
     }
 
     pub(super) fn of(

@@ -274,8 +274,7 @@ impl Slot {
             describe(&mut response, tag);
         }
         if preference == Return::OperationOutcome {
-            response["outcome"] =
-                outcome::resource(&[Issue::information(changed.effect.sentence())]);
+            response["outcome"] = outcome::resource(&changed.issues());
         }
         let resource = changed
             .json

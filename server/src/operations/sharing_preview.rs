@@ -9,6 +9,7 @@ use crate::interactions::look::{Looked, Reader, record};
 use ::search::key::resource_key;
 use ::search::plan;
 use ::search::query::Query;
+use ::search::reader::Reader as Told;
 use ::search::render;
 use access::{Grant, HospitalId};
 use schema::resource::{TABLES, Table};
@@ -38,11 +39,11 @@ pub(super) async fn look(
     let own = grant.for_search();
     let mut counted = Sealed::none();
     for table in &TABLES {
-        let all = count(reader, &own, table, patient).await?;
+        let all = count(reader, &own, &own, table, patient).await?;
         if all.describe(|all| *all == 0) {
             continue;
         }
-        let seen = count(reader, &seen_by, table, patient).await?;
+        let seen = count(reader, &seen_by, &own, table, patient).await?;
         counted = counted.append(all.zip(seen).map(|counts| vec![(table.resource, counts)]));
     }
     let answer = counted.map(|counted| {
@@ -58,10 +59,11 @@ pub(super) async fn look(
     Ok(Looked { record: record(grant, request, 200, touched), answer })
 }
 
-/// Nothing where the grant opens nothing of the type, or the type is not about patients.
+/// Asked by the patient, who may see all of it: the hospital's wall is in the statement alone. Nothing where the grant opens nothing of the type, or the type is not about patients.
 async fn count(
     reader: &mut Reader<'_>,
     grant: &Grant,
+    own: &Grant,
     table: &'static Table,
     patient: &str,
 ) -> Result<Sealed<i64>, Failure> {
@@ -72,7 +74,8 @@ async fn count(
     match query {
         Some(query) if grant.may_search(table.resource) => {
             let plan = plan::plan(&query, grant)?;
-            Ok(reader.count(&render::count(&plan)).await?)
+            let sql = render::count(&plan).read_by(Told::of(own));
+            Ok(reader.count(&sql).await?)
         }
         Some(_) | None => Ok(Sealed::without_rows(0)),
     }

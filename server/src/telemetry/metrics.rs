@@ -36,7 +36,7 @@ const fn metric(
     Metric { name, kind, labels, text }
 }
 
-pub static METRICS: [Metric; 25] = [
+pub static METRICS: [Metric; 30] = [
     metric(
         "bund_http_requests_total",
         Kind::Counter,
@@ -75,6 +75,14 @@ pub static METRICS: [Metric; 25] = [
         "groups of audit records that could not be written",
     ),
     metric(
+        "bund_seal_lag_seconds",
+        Kind::Gauge,
+        &[],
+        "how long the oldest audit record waits to be sealed, as the replica that seals sees it",
+    ),
+    metric("bund_seal_tree_size", Kind::Gauge, &[], "audit records that are sealed"),
+    metric("bund_seal_failures_total", Kind::Counter, &[], "times that sealing the trail failed"),
+    metric(
         "bund_statement_seconds",
         Kind::Histogram,
         &["statement"],
@@ -103,6 +111,12 @@ pub static METRICS: [Metric; 25] = [
         Kind::Counter,
         &[],
         "requests refused because the database was away or had no connection free",
+    ),
+    metric(
+        "bund_access_mismatches_total",
+        Kind::Counter,
+        &[],
+        "rows that the second wall stopped, on their way out or in: always 0, unless something is wrong",
     ),
     metric("bund_token_refusals_total", Kind::Counter, &["reason"], "tokens refused, by why"),
     metric(
@@ -149,6 +163,12 @@ pub static METRICS: [Metric; 25] = [
         "where the database's write-ahead log ends; its rate is the bytes written",
     ),
     metric("bund_database_size_bytes", Kind::Gauge, &[], "size of the database"),
+    metric(
+        "bund_clock_offset_seconds",
+        Kind::Gauge,
+        &[],
+        "how far this machine's clock is ahead of the database's",
+    ),
     metric("bund_process_resident_bytes", Kind::Gauge, &[], "memory of the process"),
     metric(
         "bund_process_start_time_seconds",
@@ -215,6 +235,9 @@ pub async fn page(app: &App) -> Option<String> {
     if let Ok(size) = app.store.database_size().await {
         gauge!("bund_database_wal_bytes").set(size.wal_bytes);
         gauge!("bund_database_size_bytes").set(size.bytes);
+    }
+    if let Ok(offset) = app.store.clock_offset().await {
+        gauge!("bund_clock_offset_seconds").set(offset);
     }
     if let Ok((number, oldest)) = app.store.unreviewed().await {
         gauge!("bund_break_glass_unreviewed").set(as_float(number.unsigned_abs()));

@@ -93,8 +93,7 @@ async fn a_deleted_resource_comes_back_with_the_next_version() {
 async fn only_the_custodian_changes_a_resource() {
     let owner = TestServer::start_with(options(&[("BUND_HOSPITAL", "one")])).await;
     let address = owner.create(&patient("Han")).await;
-    let database =
-        crate::harness::Database { name: String::new(), url: owner.database.url.clone() };
+    let database = owner.database.clone();
     let other = TestServer::start_on(database, options(&[("BUND_HOSPITAL", "two")])).await;
     let mut resource = other.get(&address).await.expect(200).json();
     resource["gender"] = json!("unknown");

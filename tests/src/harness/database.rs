@@ -4,6 +4,7 @@ use embedded::{Cluster, Durability};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use store::pool::{Pool, Settings};
+use store::role::{PRIVATE, Server};
 use tokio::sync::OnceCell;
 use tokio_postgres::{Client, NoTls};
 
@@ -26,7 +27,8 @@ async fn shared() -> &'static Shared {
             let client = connect(&cluster.url()).await;
             client.batch_execute(&format!("CREATE DATABASE {TEMPLATE}")).await.unwrap();
             let pool = Pool::new(&settings(&cluster.url_of(TEMPLATE))).unwrap();
-            store::migrate::up(&pool).await.unwrap();
+            let server = Server { role: PRIVATE.to_owned(), is_created: true };
+            store::migrate::up_for(&pool, Some(&server)).await.unwrap();
             drop(pool);
             Shared { cluster }
         })
@@ -34,9 +36,13 @@ async fn shared() -> &'static Shared {
 }
 
 /// A database that is dropped with the cluster.
+#[derive(Clone)]
 pub(crate) struct Database {
     pub(crate) name: String,
+    /// As the role that serves.
     pub(crate) url: String,
+    /// As who may do anything.
+    pub(crate) owner_url: String,
 }
 
 impl Database {
@@ -63,11 +69,21 @@ impl Database {
             assert!(attempts < 200, "{error}");
             tokio::task::yield_now().await;
         }
-        let url = shared.cluster.url_of(&name);
-        Database { name, url }
+        Database::on(&shared.cluster, &name)
     }
 
+    pub(crate) fn on(cluster: &Cluster, name: &str) -> Database {
+        let name = name.to_owned();
+        Database { url: cluster.url_as(PRIVATE, &name), owner_url: cluster.url_of(&name), name }
+    }
+
+    /// Of an administrator.
     pub(crate) async fn client(&self) -> Client {
+        connect(&self.owner_url).await
+    }
+
+    /// Of the role that serves.
+    pub(crate) async fn server_client(&self) -> Client {
         connect(&self.url).await
     }
 }

@@ -42,9 +42,7 @@ impl TestServer {
 
     /// Another replica on the same database.
     pub(crate) async fn replica(&self) -> TestServer {
-        let database =
-            Database { name: self.database.name.clone(), url: self.database.url.clone() };
-        TestServer::start_on(database, Vec::new()).await
+        TestServer::start_on(self.database.clone(), Vec::new()).await
     }
 
     pub(crate) async fn start_on(database: Database, options: Options) -> TestServer {

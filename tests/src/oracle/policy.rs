@@ -8,6 +8,9 @@ use super::random::Random;
 use super::values::local;
 use super::world::{HERE, World};
 use crate::harness::{City, HOSPITALS, TestServer, entry, options, transaction};
+use crate::walls;
+use access::{Purposes, Token};
+use search::reader::Reader;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
 
@@ -142,10 +145,16 @@ impl Shared {
         self.world.resources.iter().zip(self.custodians.iter().copied())
     }
 
-    fn visible(&self, caller: Caller) -> World {
+    pub(super) fn visible(&self, caller: Caller) -> World {
         let open =
             self.kept().filter(|(resource, custodian)| self.is_open(resource, custodian, caller));
         World { resources: open.map(|(resource, _)| resource.clone()).collect() }
+    }
+
+    /// Whether it belongs to no patient's record.
+    pub(super) fn is_nobodys(&self, name: &str) -> bool {
+        let mut all = self.world.resources.iter();
+        all.any(|resource| name_of(resource) == name && record_of(resource).is_none())
     }
 
     fn is_open(&self, resource: &Value, custodian: &str, caller: Caller) -> bool {
@@ -205,6 +214,18 @@ impl Caller {
             Caller::Narrow => kinds.iter().all(|kind| NARROW.contains(kind)),
             Caller::Doctor | Caller::Idle | Caller::Patient => true,
         }
+    }
+
+    /// As the database is told; None of who is told apart by scopes alone, which it does not know.
+    pub(super) fn reader(self, hospitals: &HashMap<String, i32>) -> Option<Reader> {
+        let hospital = hospitals[HOSPITAL];
+        let token = match self {
+            Caller::Doctor => walls::at(hospital, Purposes::TREATMENT),
+            Caller::Narrow => return None,
+            Caller::Idle => walls::at(hospital, Purposes::default()),
+            Caller::Patient => Token { patient: Some("p1".to_owned()), ..Token::default() },
+        };
+        Some(walls::reader(token))
     }
 
     fn token(self, city: &City) -> String {
@@ -383,7 +404,7 @@ pub(super) async fn open(shared: &Shared, caller: Caller) -> Pair {
 }
 
 /// A city of these resources – and in any case of what patients said, which nobody here may read.
-async fn fill(shared: &Shared, is_wanted: impl Fn(&Value) -> bool) -> City {
+pub(super) async fn fill(shared: &Shared, is_wanted: impl Fn(&Value) -> bool) -> City {
     let city = City::start().await;
     for hospital in [HOSPITALS[0], HOSPITALS[1]] {
         let writer = city.writer(&options(&[("BUND_HOSPITAL", hospital)])).await;

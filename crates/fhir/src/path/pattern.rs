@@ -69,3 +69,28 @@ pub(super) fn compile(text: &str, extent: Extent) -> Result<Regex, Error> {
         .build()
         .map_err(|_| invalid(text))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Extent, compile};
+
+    /// An engine that tries one way after the other would not come back from these.
+    #[test]
+    fn dos_06_patterns_take_time_in_proportion_to_the_text() {
+        let text = format!("{}!", "a".repeat(50_000));
+        for pattern in ["(a+)+", "(a|aa)+", "(a|a)*b", "(.*a){20}", "([a-zA-Z]+)*"] {
+            let regex = compile(pattern, Extent::Full).unwrap();
+            assert!(!regex.is_match(&text), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn dos_06_patterns_that_grow_when_compiled_are_refused() {
+        for pattern in ["((a{100}){100}){100}", "(\\p{L}{500}){500}"] {
+            assert!(compile(pattern, Extent::Partial).is_err(), "{pattern}");
+        }
+        assert!(compile(&"a".repeat(10_001), Extent::Partial).is_err());
+        // What looks behind or ahead cannot be had in linear time, and is not understood.
+        assert!(compile("(a)\\1", Extent::Partial).is_err());
+    }
+}

@@ -255,6 +255,16 @@ fn rows(
         .bind(column(puts, |put| put.entries.labels | put.kept_labels)))
 }
 
+/// Resources that are loaded for the first time.
+pub(crate) fn first_versions(
+    dictionaries: &Dictionaries,
+    puts: &[Put],
+) -> Result<Vec<Statement>, Error> {
+    let puts: Vec<&Put> = puts.iter().collect();
+    let by_table = grouped(&puts, |put| put.table).into_iter();
+    by_table.map(|(table, puts)| rows(dictionaries, table, &puts, insert_text)).collect()
+}
+
 /// New entries of a resource that stays as it is.
 pub(crate) struct Reindexed {
     pub(crate) id: String,

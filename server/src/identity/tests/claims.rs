@@ -2,7 +2,8 @@
 
 use super::issuer::{Issuer, now};
 use super::{
-    BASE, Registered, client, identity, one, refused, registered, registry, settings, verify, with,
+    BASE, Registered, alone, client, identity, one, refused, registered, registry, settings,
+    verify, with,
 };
 use crate::identity::{Identity, Refusal};
 use serde_json::{Value, json};
@@ -63,8 +64,8 @@ async fn claims_of_the_wrong_shape_are_refused_and_not_passed_over() {
         ("sub", json!("a\nb"), "no subject"),
         ("jti", json!("a\u{1b}[2J"), "malformed claim"),
         ("scope", json!("user/*.rs\u{a0}system/*.rs"), "malformed scope"),
-        ("cnf", json!({ "x5t#S256": "x" }), "bound token"),
-        ("cnf", json!({ "jkt": "x" }), "bound token"),
+        ("cnf", json!({ "x5t#S256": "x" }), "malformed binding"),
+        ("cnf", json!({ "jkt": "x" }), "malformed binding"),
         ("extensions", json!({ "ihe_iua": { "subject_role": "doctor" } }), "malformed claim"),
         (
             "extensions",
@@ -285,7 +286,7 @@ async fn a_client_is_one_of_the_list_where_there_is_one() {
     listed.clients[1].is_enabled = false;
     // Of another issuer: no business of this one.
     listed.clients.push(client("https://elsewhere.example", "portal", None));
-    let identity = Identity::new(&settings(), BASE, listed).unwrap();
+    let identity = Identity::new(&settings(), BASE, listed, alone()).unwrap();
     let principal = verify(&identity, &issuer.mint(&issuer.claims(BASE, "a"))).await.unwrap();
     assert!(identity.may_assert_purpose(&principal));
     for (id, reason) in

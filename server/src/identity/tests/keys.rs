@@ -1,7 +1,9 @@
 //! Keys: where they come from, how long they are good, what is never asked for.
 
 use super::issuer::{Issuer, Serving, SigningKey, base64url};
-use super::{BASE, Registered, identity, one, refused, registered, registry, verify, with};
+use super::{
+    AWAY, BASE, Registered, alone, identity, one, refused, registered, registry, verify, with,
+};
 use crate::identity::fetch::address;
 use crate::identity::{Identity, Refusal};
 use crate::settings;
@@ -138,7 +140,7 @@ async fn after(serving: Serving) -> Result<(), Refusal> {
 #[tokio::test]
 async fn tok_11_takes_no_keys_out_of_bounds() {
     let other = Issuer::start().await;
-    let unavailable = Err(Refusal::Unavailable);
+    let unavailable = Err(AWAY);
     assert_eq!(after(Serving::Redirect(other.jwks_uri())).await, unavailable);
     assert_eq!(other.requests(), 0);
     assert_eq!(after(Serving::Down).await, unavailable);
@@ -205,7 +207,7 @@ async fn tok_11_takes_no_key_that_is_not_for_this() {
 #[tokio::test]
 async fn discovery_is_of_the_issuer_and_of_its_host() {
     let other = Issuer::start().await;
-    let unavailable = Err(Refusal::Unavailable);
+    let unavailable = Err(AWAY);
     assert_eq!(after(Serving::Discovery(json!({ "issuer": other.iss }))).await, unavailable);
     assert_eq!(
         after(Serving::Discovery(json!({ "jwks_uri": other.jwks_uri() }))).await,
@@ -241,10 +243,10 @@ async fn tok_12_keys_outlive_their_issuer_by_a_day() {
     clock.advance(3_600);
     // The first may have waited for a fetch that began an hour ago.
     for _ in 0..2 {
-        assert_eq!(verify(&identity, &fresh()).await, Err(Refusal::Unavailable));
+        assert_eq!(verify(&identity, &fresh()).await, Err(AWAY));
     }
     issuer.serve(Serving::Normal);
-    assert_eq!(verify(&identity, &fresh()).await, Err(Refusal::Unavailable), "not asked so soon");
+    assert_eq!(verify(&identity, &fresh()).await, Err(AWAY), "not asked so soon");
     clock.advance(6);
     assert!(verify(&identity, &fresh()).await.is_ok());
 }
@@ -264,7 +266,7 @@ async fn tok_12_one_dead_issuer_delays_no_other() {
     let began = Instant::now();
     assert!(verify(&identity, &living.mint(&living.claims(BASE, "a"))).await.is_ok());
     assert!(began.elapsed().as_millis() < 2_000);
-    assert_eq!(waiting.await.unwrap(), Err(Refusal::Unavailable), "after its time-out");
+    assert_eq!(waiting.await.unwrap(), Err(AWAY), "after its time-out");
 }
 
 #[tokio::test]
@@ -326,9 +328,10 @@ fn ssrf_01_keys_come_over_https_or_from_this_machine() {
 async fn ssrf_01_http_needs_the_setting() {
     let issuer = Issuer::start().await;
     let settings = settings::Identity::default();
-    let identity = Identity::new(&settings, BASE, registry(vec![registered(&issuer.iss)])).unwrap();
+    let identity =
+        Identity::new(&settings, BASE, registry(vec![registered(&issuer.iss)]), alone()).unwrap();
     let outcome = verify(&identity, &issuer.mint(&issuer.claims(BASE, "a"))).await;
-    assert_eq!(outcome, Err(Refusal::Unavailable));
+    assert_eq!(outcome, Err(AWAY));
     assert_eq!(issuer.requests(), 0);
 }
 
@@ -368,19 +371,15 @@ async fn keys_come_over_tls_that_is_trusted() {
     let (port, file) = over_tls(keys, &folder).await;
     let token = issuer.mint(&issuer.claims(BASE, "a"));
     let fetched = async |host: &str, ca_file| {
-        let settings = settings::Identity { allow_http_loopback: false, ca_file };
+        let settings = settings::Identity { ca_file, ..settings::Identity::default() };
         let jwks_uri = Some(format!("https://{host}:{port}/certs"));
         let row = Registered { jwks_uri, ..registered(&issuer.iss) };
-        let identity = Identity::new(&settings, BASE, registry(vec![row])).unwrap();
+        let identity = Identity::new(&settings, BASE, registry(vec![row]), alone()).unwrap();
         verify(&identity, &token).await.map(|_| ())
     };
     assert_eq!(fetched("localhost", Some(file.clone())).await, Ok(()));
-    assert_eq!(
-        fetched("localhost", None).await,
-        Err(Refusal::Unavailable),
-        "nobody vouches for it"
-    );
+    assert_eq!(fetched("localhost", None).await, Err(AWAY), "nobody vouches for it");
     let another = fetched("127.0.0.1", Some(file)).await;
-    assert_eq!(another, Err(Refusal::Unavailable), "a certificate of another name");
+    assert_eq!(another, Err(AWAY), "a certificate of another name");
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -2,7 +2,8 @@
 
 use super::issuer::{Issuer, SigningKey};
 use super::{
-    BASE, Registered, client, identity, one, refused, registered, registry, settings, verify, with,
+    BASE, Registered, alone, client, identity, one, refused, registered, registry, settings,
+    verify, with,
 };
 use crate::identity::{Error, Identity, Refusal, objection};
 use serde_json::json;
@@ -173,6 +174,6 @@ fn certificates_that_are_none_are_named() {
     let folder = std::env::temp_dir().join(format!("bund-ca-{}", std::process::id()));
     let mut settings = settings();
     settings.ca_file = Some(folder);
-    let outcome = Identity::new(&settings, BASE, registry(Vec::new()));
+    let outcome = Identity::new(&settings, BASE, registry(Vec::new()), alone());
     assert!(matches!(outcome.err(), Some(Error::Certificates(_))));
 }

@@ -1,8 +1,8 @@
 //! Tokens as text: algorithms, headers, JSON, base64.
 
 use super::issuer::{Issuer, SigningKey, base64url};
-use super::{BASE, identity, one, refused, registered, verify, with};
-use crate::identity::Refusal;
+use super::{BASE, authorized, identity, one, refused, registered, verify, with};
+use crate::identity::{Refusal, Shown};
 use aws_lc_rs::hmac;
 use serde_json::{Value, json};
 
@@ -239,20 +239,25 @@ async fn there_is_one_bearer_token_of_bounded_length() {
         (vec![token.as_str()], "no bearer token"),
         (vec!["Bearer"], "no bearer token"),
         (vec!["Basic YTpi"], "no bearer token"),
-        (vec![&format!("DPoP {token}")], "no bearer token"),
+        (vec![&format!("DPoP {token}")], "proof for a token that is not bound"),
         (vec![&long], "too long"),
     ] {
-        refused(identity.verify(&headers).await, reason, reason);
+        refused(
+            identity.verify(&Shown { authorization: &headers, ..Shown::default() }).await,
+            reason,
+            reason,
+        );
     }
-    for outcome in
-        [identity.verify(&[&format!("bearer {token}")]).await, identity.verify(&[&bearer]).await]
-    {
+    for outcome in [
+        authorized(&identity, &format!("bearer {token}")).await,
+        authorized(&identity, &bearer).await,
+    ] {
         assert!(outcome.is_ok());
     }
     for value in
         [format!("Bearer  {token}"), format!("Bearer {token} "), format!("Bearer {token},{token}")]
     {
-        assert!(identity.verify(&[&value]).await.is_err(), "{value}");
+        assert!(authorized(&identity, &value).await.is_err(), "{value}");
     }
 }
 
