@@ -33,13 +33,13 @@ pub(crate) async fn measure(records: i64, seconds: u64, report: &mut Report) -> 
     let agents = "INSERT INTO audit_agent SELECT n, 'https://id.ruijin.example/realms/ehr', 'b3ca1045-' || n, 'ruijin-ehr', '王医生', ARRAY['doctor'] \
                   FROM generate_series(1, 500) AS n";
     client.batch_execute(agents).await?;
-    wal(&database, &client, report).await?;
+    let mut writer = Writer::new(client).await?;
+    wal(&database, &mut writer, report).await?;
 
     let mut sequencer = Sequencer::new(&database.settings("seal"))?;
     while sequencer.seal().await?.is_behind {}
-    let insert = insert(&client).await?;
     for _ in 0..records / GROUP {
-        client.execute(&insert, &[&(now_micros() << 11), &GROUP]).await?;
+        writer.write().await?;
     }
     let (began, wal) = (Instant::now(), database.wal_bytes().await?);
     let mut sealed = 0;
@@ -64,7 +64,7 @@ pub(crate) async fn measure(records: i64, seconds: u64, report: &mut Report) -> 
     anyhow::ensure!(outcome.report.findings.is_empty(), "{:?}", outcome.report.findings);
     let per_second = rate(outcome.report.intact, began.elapsed().as_secs_f64());
     report.line(&format!("verified with PostgreSQL: {per_second:.0} records a second"))?;
-    lag(&client, &insert, &mut sequencer, seconds, report).await
+    lag(&mut writer, &mut sequencer, seconds, report).await
 }
 
 /// One core, for a second.
@@ -108,35 +108,50 @@ fn pure() -> f64 {
     rate(tree.size(), began.elapsed().as_secs_f64())
 }
 
-async fn insert(client: &Client) -> Result<Statement> {
-    let text = "INSERT INTO audit_record (id, shard, request, interaction, status, hospital, resource_type, patient, query, agent, token, \
-                purposes, address) SELECT $1::int8 + n * 2048, 7, gen_random_uuid(), 10, 200, 4, 9, hashint8extended($1 + n % 40, 1), \
-                'patient=Patient/p-8841&code=http://loinc.org|4548-4', 1 + n % 500, gen_random_uuid()::text, 1, '192.0.2.17' \
-                FROM generate_series(0, $2::int8 - 1) AS n";
-    client.prepare(text).await.context("the INSERT")
+/// Writes groups of records as the trail does.
+struct Writer {
+    client: Client,
+    insert: Statement,
+    micros: i64,
+}
+
+impl Writer {
+    async fn new(client: Client) -> Result<Writer> {
+        let text = "INSERT INTO audit_record (id, shard, request, interaction, status, hospital, resource_type, patient, query, agent, token, \
+                    purposes, address) SELECT ($1::int8 + n) << 11, 7, gen_random_uuid(), 10, 200, 4, 9, hashint8extended($1 + n % 40, 1), \
+                    'patient=Patient/p-8841&code=http://loinc.org|4548-4', 1 + n % 500, gen_random_uuid()::text, 1, '192.0.2.17' \
+                    FROM generate_series(0, $2::int8 - 1) AS n";
+        let insert = client.prepare(text).await.context("the INSERT")?;
+        Ok(Writer { client, insert, micros: 0 })
+    }
+
+    async fn write(&mut self) -> Result<()> {
+        self.micros = now_micros().max(self.micros + GROUP);
+        self.client.execute(&self.insert, &[&self.micros, &GROUP]).await?;
+        Ok(())
+    }
 }
 
 /// Bytes of write-ahead log for a record, with the index that sealing needs and without it.
-async fn wal(database: &Database, client: &Client, report: &mut Report) -> Result<()> {
-    let insert = insert(client).await?;
+async fn wal(database: &Database, writer: &mut Writer, report: &mut Report) -> Result<()> {
     let mut figures = Vec::new();
     for change in ["SELECT", "DROP INDEX audit_record_transaction"] {
-        client.batch_execute(change).await?;
+        writer.client.batch_execute(change).await?;
         // Pages are logged whole once after a checkpoint, which is not what is compared.
         database.checkpoint().await?;
         let groups = 400;
         for _ in 0..groups {
-            client.execute(&insert, &[&(now_micros() << 11), &GROUP]).await?;
+            writer.write().await?;
         }
         let before = database.wal_bytes().await?;
         for _ in 0..groups {
-            client.execute(&insert, &[&(now_micros() << 11), &GROUP]).await?;
+            writer.write().await?;
         }
         let bytes = database.wal_bytes().await? - before;
         figures.push(per(bytes, u64::try_from(groups * GROUP)?));
     }
     let back = "CREATE INDEX audit_record_transaction ON audit_record USING brin (transaction) WITH (pages_per_range = 64, autosummarize = on)";
-    client.batch_execute(back).await?;
+    writer.client.batch_execute(back).await?;
     let [with, without] = figures.as_slice() else { return Ok(()) };
     report.line(&format!(
         "WAL of a record: {with:.1} bytes, {without:.1} without the index of transactions"
@@ -145,8 +160,7 @@ async fn wal(database: &Database, client: &Client, report: &mut Report) -> Resul
 
 /// How long a record waits for its leaf while others come, the sequencer working once a second as it does in a server.
 async fn lag(
-    client: &Client,
-    insert: &Statement,
+    writer: &mut Writer,
     sequencer: &mut Sequencer,
     seconds: u64,
     report: &mut Report,
@@ -155,7 +169,7 @@ async fn lag(
     for _ in 0..seconds {
         let began = Instant::now();
         for _ in 0..LOAD / GROUP {
-            client.execute(insert, &[&(now_micros() << 11), &GROUP]).await?;
+            writer.write().await?;
         }
         let rest = Duration::from_secs(1).saturating_sub(began.elapsed());
         tokio::time::sleep(rest).await;

@@ -40,8 +40,8 @@ impl Trail {
     async fn grow(&mut self, records: i64) -> i64 {
         let first = self.next_id;
         let insert = "INSERT INTO audit_record (id, shard, request, interaction, status, hospital, resource_type, resource_id, patient, \
-                      query, agent, token, purposes, address) SELECT $1 + n * 2048, 0, gen_random_uuid(), 1, 200, 1, 9, 'r' || n, n, NULL, \
-                      CASE WHEN n % 10 = 0 THEN 2 ELSE 1 END, 'jti', 1, '192.0.2.1' FROM generate_series(0, $2 - 1) AS n";
+                      query, agent, token, purposes, address) SELECT $1::int8 + n * 2048, 0, gen_random_uuid(), 1, 200, 1, 9, 'r' || n, n, NULL, \
+                      CASE WHEN n % 10 = 0 THEN 2 ELSE 1 END, 'jti', 1, '192.0.2.1' FROM generate_series(0, $2::int8 - 1) AS n";
         self.client.execute(insert, &[&first, &records]).await.unwrap();
         self.next_id += records * 2_048;
         self.seal().await;

@@ -36,7 +36,7 @@ const fn metric(
     Metric { name, kind, labels, text }
 }
 
-pub static METRICS: [Metric; 30] = [
+pub static METRICS: [Metric; 31] = [
     metric(
         "bund_http_requests_total",
         Kind::Counter,
@@ -124,6 +124,12 @@ pub static METRICS: [Metric; 30] = [
         Kind::Counter,
         &["outcome"],
         "fetches of issuers' keys: fetched, failed",
+    ),
+    metric(
+        "bund_introspections_total",
+        Kind::Counter,
+        &["outcome"],
+        "questions to issuers about tokens: active, inactive, failed",
     ),
     metric(
         "bund_stale_keys_total",

@@ -116,6 +116,12 @@ impl Drop for Hub {
 #[test]
 fn aud_10_what_was_taken_back_is_found_by_who_kept_a_head() {
     let hub = Hub::new("witness");
+    let serve = ["serve", "--insecure-no-auth", "--listen", "127.0.0.1:0"];
+    let elsewhere = ("BUND_AUDIT_KEY_FILE", hub.file("none.pem"));
+    refused(
+        &hub.command().args(serve).envs([elsewhere]).output().unwrap(),
+        "BUND_AUDIT_KEY_FILE: ",
+    );
     hub.work(3);
     let said = hub.said(&["verify", "--key", &hub.key, "--state", &hub.file("state")]);
     assert!(said.contains("3 records are as they were sealed, 1 heads fit; 3 leaves"), "{said}");

@@ -15,8 +15,8 @@ use audit::seal::tree::{Digest, STRIDE, Span};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Batches that are read together; bounds what is in memory.
-const GROUP_BATCHES: i64 = 32;
+/// Leaves that are read together; bounds what is in memory.
+const GROUP_LEAVES: u64 = 1 << 18;
 
 /// How far an earlier examination came, and where the next one goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,8 +87,13 @@ pub async fn examine(
         });
     }
     while examiner.size() < total && !examiner.is_stopped() {
-        let batches = reading.batches(examiner.size(), total, GROUP_BATCHES).await?;
-        let Some((_, last)) = batches.last() else { break };
+        let batches = group(&reading, examiner.size(), total).await?;
+        let (Some((_, first)), Some((_, last))) = (batches.first(), batches.last()) else { break };
+        let missing = first.first_leaf.saturating_sub(examiner.size());
+        if missing > GROUP_LEAVES {
+            examiner.stop_before(missing);
+            break;
+        }
         let until = last.until;
         let kept = kept(&reading, &mut examiner, last, known).await?;
         let rows = reading.rows(after, until).await?;
@@ -148,6 +153,16 @@ pub fn manifest(taken: &Taken, keys: &[Verifier]) -> Result<Manifest, String> {
         return Err(format!("its note is of {}, another trail", manifest.origin));
     }
     Ok(manifest)
+}
+
+/// The batches of the next leaves; where they are gone, the first one after them.
+async fn group(reading: &Reading, from: u64, total: u64) -> Result<Vec<Encoded>, Error> {
+    let end = total.min(from + GROUP_LEAVES);
+    let batches = reading.batches(from, end, i64::MAX).await?;
+    if !batches.is_empty() {
+        return Ok(batches);
+    }
+    reading.batches(from, total, 1).await
 }
 
 fn feed(

@@ -4,7 +4,7 @@
 //! database in the transaction that drops it: what a crash leaves behind is a file that the next run writes again.
 
 use super::state;
-use crate::commands::{Database, block_on, prepare, say};
+use crate::commands::{Database, Prepared, block_on, prepare, say};
 use crate::sealing::{origin, signer};
 use crate::settings::Settings;
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -57,13 +57,14 @@ pub(super) fn run(config: Option<&Path>, arguments: &Arguments) -> Result<()> {
         );
     }
     block_on(async {
-        let store = Store::open(&settings.database).await?;
+        // Who serves may not drop a part of the trail.
+        let store = Store::open(&prepared.owner).await?;
         let signer = signer(settings, &store).await?;
         let before = before.to_zoned(TimeZone::UTC)?.timestamp().as_microsecond();
         let parts = store.parts().await?;
         let old: Vec<&Part> = parts.iter().filter(|part| micros(part.end) <= before).collect();
         for part in &old {
-            take(settings, &store, &signer, part, &arguments.out)
+            take(&prepared, &store, &signer, part, &arguments.out)
                 .await
                 .context(part.name.clone())?;
         }
@@ -90,7 +91,7 @@ fn allowed(settings: &Settings, now: Timestamp) -> Result<Date> {
 }
 
 async fn take(
-    settings: &Settings,
+    prepared: &Prepared,
     store: &Store,
     signer: &Signer,
     part: &Part,
@@ -99,14 +100,14 @@ async fn take(
     let path = folder.join(format!("{}.ndjson.zst", part.name));
     let fresh = path.with_extension("fresh");
     let place = || fresh.display().to_string();
-    let mut reading = Reading::open(&settings.database).await?;
+    let mut reading = Reading::open(&prepared.owner).await?;
     let file = File::create(&fresh).with_context(place)?;
     let mut encoder = zstd::Encoder::new(BufWriter::new(file), LEVEL)?;
     let contents = reading.lines(part, |line| writeln!(encoder, "{line}")).await?;
     let file = encoder.finish()?.into_inner().map_err(|error| anyhow!("{error}"))?;
     file.sync_all().with_context(place)?;
     let manifest = Manifest {
-        origin: origin(&settings.service.base_url).to_owned(),
+        origin: origin(&prepared.settings.service.base_url).to_owned(),
         part: part.name.clone(),
         leaves: contents.leaves,
         file: hash(&fresh)?,
