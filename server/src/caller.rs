@@ -150,6 +150,7 @@ async fn of(
         policy: app.settings.sharing.policy,
         withdrawn: identity.withdrawn(),
         opened,
+        is_treating: false,
         now_micros: now_micros(),
     };
     Ok(Caller::of_token(token, agent))

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod body;
 pub mod bundle;
+pub mod csv;
 pub mod etag;
 pub mod failure;
 pub mod format;

@@ -38,6 +38,9 @@ const REASON: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
 const ENTITY: &str = "http://terminology.hl7.org/CodeSystem/audit-entity-type";
 const ROLE: &str = "http://terminology.hl7.org/CodeSystem/object-role";
 
+/// What the record has where others have a search, if it was asked to open a record in an emergency.
+pub const BREAK_GLASS: &str = "$break-glass";
+
 /// What an id of an event is made of.
 pub fn event_id(record: i64) -> String {
     format!("{:016x}", record.cast_unsigned())
@@ -63,6 +66,13 @@ pub fn event(stored: &Stored, base_url: &str) -> Value {
     event["action"] = json!(action);
     event["recorded"] = json!(stored.recorded);
     event["outcome"] = json!(outcome(stored.status));
+    if is_opening(stored) {
+        // Whether a record is open in spite of what the patient said is a decision (BALP, AuthZconsent).
+        const KINDS: &str = "https://profiles.ihe.net/ITI/BALP/CodeSystem/AuthZsubType";
+        event["type"] = coded(DCM, "110113");
+        event["subtype"] = json!([coded(KINDS, "AuthZ-Consent")]);
+        event["outcome"] = json!(if stored.status < 400 { "0" } else { "8" });
+    }
     if stored.status >= 400 {
         event["outcomeDesc"] = json!(format!("HTTP {}", stored.status));
     }
@@ -120,6 +130,11 @@ fn purpose(code: &'static str) -> Value {
     json!({ "coding": [{ "system": REASON, "code": code }] })
 }
 
+fn is_opening(stored: &Stored) -> bool {
+    interaction(stored.interaction) == Some(Interaction::Operation)
+        && stored.query.as_deref() == Some(BREAK_GLASS)
+}
+
 /// Create, read, update, delete, or execute.
 pub fn action(interaction: Interaction) -> &'static str {
     match interaction {
@@ -151,11 +166,13 @@ fn outcome(status: i16) -> &'static str {
 
 fn agents(stored: &Stored, action: &str, base_url: &str, purposes: &[Value]) -> Vec<Value> {
     let kind = |system: &str, code: &str| json!({ "coding": [{ "system": system, "code": code }] });
+    const SECURITY: &str = "http://terminology.hl7.org/CodeSystem/extra-security-role-type";
     const CUSTODIAN: &str = "http://terminology.hl7.org/CodeSystem/provenance-participant-type";
     let (source, destination) = (kind(DCM, "110153"), kind(DCM, "110152"));
     let (client, server, user) = match action {
         "R" => (destination, source, "IRCP"),
         "D" => (kind(DCM, "110150"), kind(CUSTODIAN, "custodian"), "AUT"),
+        _ if is_opening(stored) => (kind(DCM, "110150"), kind(SECURITY, "authserver"), "IRCP"),
         "C" | "U" => (source, destination, "AUT"),
         _ => (source, destination, "IRCP"),
     };
@@ -214,7 +231,7 @@ fn entities(stored: &Stored) -> Vec<Value> {
         "type": coded("https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType", "XrequestId"),
         "what": { "identifier": { "value": stored.request } },
     })];
-    if let Some(query) = &stored.query {
+    if let Some(query) = stored.query.as_ref().filter(|_| !is_opening(stored)) {
         let kind = stored.resource.unwrap_or_default();
         let text = format!("{kind}?{query}");
         entities.push(json!({

@@ -6,6 +6,7 @@
 //! from the start, a bounded number of times.
 
 mod decide;
+mod guardian;
 mod references;
 mod resolve;
 mod stage;
@@ -299,6 +300,7 @@ async fn prepare(
                 .map_err(|failure| in_entry(failure, change.entry))?;
         }
     }
+    guardian::check_all(app, grant, transaction, &decided).await?;
     Ok(Prepared::Decided(decided))
 }
 
@@ -443,6 +445,7 @@ fn kept(answer: &Answer) -> Vec<u8> {
     match &answer.content {
         Content::Nothing => {}
         Content::Text(body) => text.extend_from_slice(body),
+        Content::Table(table) => text.extend_from_slice(table.as_bytes()),
         Content::Tree(tree) => text.extend_from_slice(&fhir::json::write(tree)),
     }
     text

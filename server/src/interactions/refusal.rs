@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::http::failure::Failure;
 use crate::http::request::Request;
 use crate::http::target::Target;
-use access::{Caller, Interaction};
+use access::{Caller, Interaction, Operation};
 use audit::record::{Record, Subject};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -80,7 +80,8 @@ fn of(asked: &Asked<'_>, status: u16) -> Record {
         purposes: asked.caller.map(Caller::purposes).unwrap_or_default(),
         subject: asked.target.table().map(|table| Subject { table, id, version }),
         patients: Vec::new(),
-        query: None,
+        query: (asked.target.operation() == Some(Operation::BreakGlass))
+            .then(|| audit::event::BREAK_GLASS.to_owned()),
         address: asked.address,
     }
 }

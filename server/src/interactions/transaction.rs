@@ -287,13 +287,17 @@ impl Slot {
     }
 
     pub fn of_answer(base: &str, answer: Result<Answer, Failure>) -> Slot {
-        let answer = answer.map(|answer| {
+        let answer = answer.and_then(|answer| {
             let resource = match answer.content {
                 Content::Text(text) => Some(text),
                 Content::Tree(tree) => Some(fhir::json::write(&tree)),
                 Content::Nothing => None,
+                Content::Table(_) => {
+                    let text = "a table is no resource: ask for it outside of a Bundle";
+                    return Err(Failure::bad_request(text));
+                }
             };
-            (answer.status, answer.location, answer.version, resource)
+            Ok((answer.status, answer.location, answer.version, resource))
         });
         match answer {
             Ok((status, location, version, resource)) => {
