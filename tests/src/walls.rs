@@ -253,6 +253,7 @@ fn first(resource: &Value, hospital: i32, store: &Store) -> Put {
         entries: Extractor::new("", TimeZone::UTC, Arc::new(Veil::new(b"")))
             .stored(resource, hospital)
             .unwrap(),
+        kept_labels: 0,
         method: Method::Put,
         json: resource.to_string().into_bytes(),
         previous: Previous::Nothing,
