@@ -5,7 +5,7 @@
 //! | `/fhir/…` | the FHIR API |
 //! | `/fhir/.well-known/smart-configuration` | where and how an app gets a token |
 //! | `/livez` | the process runs; never asks the database |
-//! | `/readyz` | the database answers, has our schema, and we are not draining |
+//! | `/readyz` | the database answers, has our schema, somebody's keys are here, and we are not draining |
 //! | `/metrics` | figures for Prometheus |
 
 use crate::app::App;
@@ -54,6 +54,9 @@ async fn ready(app: Data<App>) -> HttpResponse {
         "draining".to_owned()
     } else {
         match app.store.ready().await {
+            Ok(()) if !app.callers.are_known() => {
+                "the keys of no issuer could be had yet; see `bund issuer check`".to_owned()
+            }
             Ok(()) => {
                 return HttpResponse::Ok()
                     .content_type("text/plain; charset=utf-8")
