@@ -2,6 +2,7 @@
 
 pub mod analyze;
 pub mod client;
+pub mod demo_issuer;
 pub mod generate;
 pub mod hospital;
 pub mod import;

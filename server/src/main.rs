@@ -3,7 +3,8 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use server::commands::{
-    analyze, client, generate, hospital, import, issuer, migrate, reindex, serve, settings,
+    analyze, client, demo_issuer, generate, hospital, import, issuer, migrate, reindex, serve,
+    settings,
 };
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,6 +44,8 @@ enum Command {
     Issuer(issuer::Arguments),
     /// Register the clients of an issuer.
     Client(client::Arguments),
+    /// Sign tokens for invented people, for demonstrations on this machine; only on a loopback address.
+    DemoIssuer(demo_issuer::Arguments),
     /// Print the names of all settings with their defaults.
     Settings,
 }
@@ -71,6 +74,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Hospital(arguments) => hospital::run(config, arguments),
         Command::Issuer(arguments) => issuer::run(config, arguments),
         Command::Client(arguments) => client::run(config, arguments),
+        Command::DemoIssuer(arguments) => demo_issuer::run(arguments),
         Command::Settings => settings::run(),
     }
 }
