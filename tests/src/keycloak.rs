@@ -49,7 +49,7 @@ static TESTS: [Test; 16] = tests![
     realm::kc_01_only_codes_with_a_challenge_and_exact_addresses,
     realm::kc_01_every_client_keeps_to_the_rules_whoever_registers_it,
     realm::kc_01_a_refresh_token_is_used_once,
-    account::kc_01_users_do_not_change_what_decides_their_rights,
+    account::kc_01_only_administrators_change_what_decides_rights,
     program::kc_01_a_hospital_proves_itself_by_its_own_key,
     defaults::kc_01_what_keycloak_does_by_itself_is_refused,
     defaults::kc_01_tokens_of_others_are_refused,

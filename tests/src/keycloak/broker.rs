@@ -74,6 +74,11 @@ async fn broker(city: &City) {
 pub(crate) async fn kc_04_groups_of_a_hospital_become_roles_by_mappers_alone(city: Arc<City>) {
     hospital(&city).await;
     broker(&city).await;
+    // The hospital has a second factor of its own: the city asks for none to be set up.
+    let path = "/city/authentication/required-actions/CONFIGURE_TOTP";
+    let mut action = city.admin.get(path).await;
+    action["defaultAction"] = json!(false);
+    city.admin.put(path, &action).await;
     let asked = Asked { hint: Some("h002"), ..portal("openid user/*.rs user/AuditEvent.rs") };
     let tokens = Browser::new().tokens(&city, asked, &login("qian", "a-hospital")).await.unwrap();
     let token = tokens["access_token"].as_str().unwrap();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const VERSION: &str = include_str!("../../../helm/bund/files/keycloak/version");
 
 /// How long it may take to start, on a machine that does other things too.
-const START_MAX: Duration = Duration::from_secs(300);
+const START_MAX: Duration = Duration::from_secs(1200);
 
 /// Why there is none.
 pub(crate) struct Absent(pub(crate) String);
