@@ -93,10 +93,10 @@ demo_register() {
   [ -e "$folder/registered" ] && return
   say "registering the hospitals, their issuer and its client"
   for code in $demo_hospitals; do
-    "$bund" hospital add "$code" --name "Hospital $code" --prefix "$code-" --replace --embedded-db "$folder/database" >/dev/null
+    "$bund" hospital --embedded-db "$folder/database" add "$code" --name "Hospital $code" --prefix "$code-" --replace >/dev/null
   done
-  BUND_IDENTITY_ALLOW_HTTP_LOOPBACK=true "$bund" issuer add "$demo_issuer" --broker --replace --embedded-db "$folder/database"
-  "$bund" client add "$demo_issuer" portal --may-assert-purpose --replace --embedded-db "$folder/database"
+  BUND_IDENTITY_ALLOW_HTTP_LOOPBACK=true "$bund" issuer --embedded-db "$folder/database" add "$demo_issuer" --broker --replace
+  "$bund" client --embedded-db "$folder/database" add "$demo_issuer" portal --may-assert-purpose --replace
   touch "$folder/registered"
 }
 
