@@ -95,7 +95,7 @@ demo_register() {
   for code in $demo_hospitals; do
     "$bund" hospital --embedded-db "$folder/database" add "$code" --name "Hospital $code" --prefix "$code-" --replace >/dev/null
   done
-  BUND_IDENTITY_ALLOW_HTTP_LOOPBACK=true "$bund" issuer --embedded-db "$folder/database" add "$demo_issuer" --broker --replace
+  BUND_REGISTRY_APPROVERS=1 BUND_IDENTITY_ALLOW_HTTP_LOOPBACK=true "$bund" issuer --embedded-db "$folder/database" add "$demo_issuer" --broker --replace
   "$bund" client --embedded-db "$folder/database" add "$demo_issuer" portal --may-assert-purpose --replace
   touch "$folder/registered"
 }

@@ -11,6 +11,7 @@ use search::plan::{Order, plan};
 use search::query::{Codes, Context, Query, Unknown};
 use search::render::{self, Window};
 use search::sql::{Bind, Sql};
+use search::veil::Veil;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::sync::Arc;
@@ -201,6 +202,7 @@ pub(crate) fn of_server(search: &str, base_url: &str) -> Result<Sql> {
         unknown: Unknown::Refuse,
         codes: &codes,
         custom: Arc::default(),
+        veil: &Veil::new(b""),
     };
     let wish = Wish::new(Interaction::Search, Some(resource));
     let grant = decide(&Caller::local(HospitalId(1)), &wish)?;

@@ -9,6 +9,7 @@ mod mixed;
 mod process;
 mod reads;
 mod report;
+mod seal;
 mod searches;
 
 use anyhow::Result;
@@ -39,6 +40,15 @@ enum Command {
         #[arg(long, default_value_t = 200)]
         bundles: u32,
     },
+    /// Measure what sealing the trail costs, and verifying it.
+    Seal {
+        /// Records that are sealed and verified.
+        #[arg(long, default_value_t = 500_000)]
+        records: i64,
+        /// Seconds of the load while the lag is measured.
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
+    },
     /// Measure a published set of searches in a city of 50,000 resources and in a larger one.
     Searches {
         /// Patients of the larger city; 28,000 bring a million resources.
@@ -56,6 +66,14 @@ fn main() -> Result<()> {
         Command::Run { patients, seconds, bundles } => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(run(patients, seconds, bundles))
+        }
+        Command::Seal { records, seconds } => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(async {
+                let mut report = Report::new()?;
+                seal::measure(records, seconds, &mut report).await?;
+                report.close()
+            })
         }
         Command::Searches { patients, seconds } => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -9,7 +9,9 @@ use search::extract::Extractor;
 use search::plan;
 use search::query::{Codes, Context as Queries, Query, Unknown};
 use search::render::{self, Part, Window};
+use search::veil::Veil;
 use serde_json::Value;
+use std::sync::Arc;
 
 pub type Target = fn(&[u8]);
 
@@ -83,7 +85,8 @@ pub fn validate(bytes: &[u8]) {
         let _ = fhir::validate::resource(&value);
         let mut value = fhir::summary::subset(&value, &fhir::summary::Subset::Summary);
         fhir::references::rewrite(&mut value, &mut |_, text| Some(text.to_owned()));
-        let _ = Extractor::new("http://here/fhir", TimeZone::UTC).entries(&value);
+        let _ = Extractor::new("http://here/fhir", TimeZone::UTC, Arc::new(Veil::new(b"")))
+            .entries(&value);
     }
 }
 
@@ -102,13 +105,15 @@ pub fn query(bytes: &[u8]) {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     let zone = TimeZone::UTC;
+    let veil = Arc::new(Veil::new(b""));
     let context = Queries {
         base_url: "http://here/fhir",
         time_zone: &zone,
         now_micros: 1_795_000_000_000_000,
         unknown: Unknown::Report,
         codes: &Codes::new(),
-        custom: std::sync::Arc::default(),
+        custom: Arc::default(),
+        veil: &veil,
     };
     let wish = Wish::new(Interaction::Search, Some("Patient"));
     let (Ok(query), Ok(grant)) =
@@ -117,7 +122,7 @@ pub fn query(bytes: &[u8]) {
         return;
     };
     let resource: Value = serde_json::from_str(RESOURCES[0]).unwrap_or_default();
-    let _ = query.holds(&resource, &Extractor::new(context.base_url, TimeZone::UTC));
+    let _ = query.holds(&resource, &Extractor::new(context.base_url, TimeZone::UTC, veil.clone()));
     let _ = query.canonical();
     if let Ok(plan) = plan::plan(&query, &grant) {
         let part = Part::Ordered { after: None };

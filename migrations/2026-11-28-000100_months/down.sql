@@ -14,3 +14,5 @@ BEGIN
 END $$;
 
 DROP FUNCTION IF EXISTS audit_months(int8);
+
+DROP FUNCTION IF EXISTS audit_take_out(text, int8, text);

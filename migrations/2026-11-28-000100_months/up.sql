@@ -30,6 +30,25 @@ BEGIN
     END LOOP;
 END $$;
 
+-- Takes a part out of the trail, under the note that was signed of it, unless something newer was written into it meanwhile. For whoever
+-- owns the tables.
+CREATE OR REPLACE FUNCTION audit_take_out(part text, newest int8, signed text) RETURNS void LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+DECLARE
+    is_grown bool;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = 'audit_record'::regclass AND inhrelid = to_regclass(part)) THEN
+        RAISE EXCEPTION '% is no part of the trail', part USING ERRCODE = 'undefined_table';
+    END IF;
+    LOCK TABLE ONLY audit_record IN ACCESS EXCLUSIVE MODE;
+    EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE transaction > $1)', part) INTO is_grown USING newest;
+    IF is_grown THEN
+        RAISE EXCEPTION 'something was written into % meanwhile', part USING ERRCODE = 'serialization_failure';
+    END IF;
+    INSERT INTO audit_archive (partition, note) VALUES (part, signed);
+    EXECUTE format('ALTER TABLE audit_record DETACH PARTITION %I', part);
+    EXECUTE format('DROP TABLE %I', part);
+END $$;
+
 -- What is there and what comes until the month after next stays one part: a constraint says so first, and is checked while others write.
 DO $$
 DECLARE

@@ -31,7 +31,7 @@ macro_rules! folder {
 }
 
 /// In the order they are applied.
-pub static FOLDERS: [Folder; 8] = [
+pub static FOLDERS: [Folder; 11] = [
     folder!("2026-11-24-000000_foundation"),
     folder!("2026-11-24-000100_access"),
     folder!("2026-11-24-100000_issuers"),
@@ -39,7 +39,10 @@ pub static FOLDERS: [Folder; 8] = [
     folder!("2026-11-24-120000_audit_events"),
     folder!("2026-11-28-000000_seal"),
     folder!("2026-11-28-000100_months"),
+    folder!("2026-11-28-010000_walls"),
+    folder!("2026-11-28-030000_consent"),
     folder!("2026-11-28-040000_tokens"),
+    folder!("2026-11-28-050000_registry"),
 ];
 
 impl Folder {

@@ -3,9 +3,11 @@
 use crate::caller::Callers;
 use crate::identity::{Identity, Replays};
 use crate::settings::Settings;
+use crate::traffic::Traffic;
 use access::{Caller, HospitalId};
 use anyhow::bail;
 use search::extract::Extractor;
+use search::veil::Veil;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use store::Store;
@@ -24,6 +26,7 @@ pub struct App {
     /// When a SearchParameter was stored, or a reindex asked for.
     pub parameters_changed: Notify,
     pub callers: Callers,
+    pub traffic: Traffic,
     hospital: HospitalId,
     draining: Arc<AtomicBool>,
 }
@@ -31,10 +34,15 @@ pub struct App {
 impl App {
     pub async fn new(settings: Settings) -> Result<App, Error> {
         let store = Store::open(&settings.database).await?;
+        store.make_months(now_micros()).await?;
         let hospital = HospitalId(store.register_hospital(&settings.service.hospital).await?);
         let zone = settings.service.time_zone.clone();
-        let extractor = Extractor::new(&settings.service.base_url, zone);
+        let veil = Veil::new(&store.veil_secret().await?);
+        // What is left from before there was this key is looked for until it is made anew (`indexing`).
+        veil.set_everywhere(!store.signs().await?.has_work);
+        let extractor = Extractor::new(&settings.service.base_url, zone, Arc::new(veil));
         let app = App {
+            traffic: Traffic::new(&settings),
             settings,
             secret: store.secret().await?,
             store,

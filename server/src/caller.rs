@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::http::failure::{Failure, Tried};
+use crate::http::origin::Origin;
 use crate::identity::{Identity, Principal, Refusal, Shown, certificate};
 use access::scope::parse_all;
 use access::{Agent, Caller, Hospital, HospitalId, Purposes, Role, Token};
@@ -28,35 +29,39 @@ impl Callers {
 }
 
 /// Who calls. Without a token only what needs no right is answered.
-pub async fn caller(app: &App, http: &HttpRequest, needs_token: bool) -> Result<Caller, Failure> {
+pub async fn caller(
+    app: &App,
+    http: &HttpRequest,
+    origin: &Origin,
+    needs_token: bool,
+) -> Result<Caller, Failure> {
     let identity = match &app.callers {
         Callers::Anyone(hospital) => return Ok(Caller::local(*hospital)),
         Callers::Known(identity) => identity,
     };
-    let authorization = texts(http, "authorization");
-    let Some(authorization) = authorization else {
-        return Err(Failure::unauthenticated(Tried::Bearer));
-    };
-    let Some(first) = authorization.first() else {
+    let tried = tried(http);
+    if tried == Tried::Nothing {
+        app.traffic.admit_unknown(origin.address)?;
         return match needs_token {
-            true => Err(Failure::unauthenticated(Tried::Nothing)),
+            true => Err(Failure::unauthenticated(tried)),
             false => Ok(Caller::nobody()),
         };
-    };
-    let tried = match first.get(..5) {
-        Some(scheme) if scheme.eq_ignore_ascii_case("dpop ") => Tried::Proof,
-        Some(_) | None => Tried::Bearer,
-    };
+    }
+    let refused = || Failure::unauthenticated(tried);
+    let authorization = texts(http, "authorization").ok_or_else(refused)?;
     let path = http.path().strip_prefix("/fhir").unwrap_or_default();
     let shown = Shown {
         authorization: &authorization,
-        proofs: &texts(http, "dpop").ok_or_else(|| Failure::unauthenticated(tried))?,
+        proofs: &texts(http, "dpop").ok_or_else(refused)?,
         method: http.method().as_str(),
         address: &format!("{}{path}", app.settings.service.base_url),
         certificate: certificate(app, http),
     };
     let principal = identity.verify(&shown).await.map_err(|refusal| match refusal {
-        Refusal::Unauthenticated(_) => Failure::unauthenticated(tried),
+        Refusal::Unauthenticated(_) => match app.traffic.admit_unknown(origin.address) {
+            Ok(()) => refused(),
+            Err(failure) => failure,
+        },
         Refusal::Forbidden(_) => Failure::new(
             403,
             Code::Forbidden,
@@ -83,6 +88,15 @@ pub async fn caller(app: &App, http: &HttpRequest, needs_token: bool) -> Result<
         }
     };
     of(app, identity, &principal, asserted).await
+}
+
+/// How the caller shows a token, good or not.
+pub fn tried(http: &HttpRequest) -> Tried {
+    match http.headers().get("authorization").map(|value| value.as_bytes().get(..5)) {
+        None => Tried::Nothing,
+        Some(Some(scheme)) if scheme.eq_ignore_ascii_case(b"dpop ") => Tried::Proof,
+        Some(Some(_) | None) => Tried::Bearer,
+    }
 }
 
 /// The values of all headers of the name; none where one of them is no text.
@@ -128,6 +142,7 @@ async fn of(
         Some(hospital)
             if roles.contains(&Role::Emergency) && purposes.meets(Purposes::EMERGENCY) =>
         {
+            let _permit = app.traffic.working.enter(Some(hospital.id)).await?;
             app.store.opened(&agent, hospital.id).await?
         }
         Some(_) | None => Vec::new(),
@@ -145,6 +160,7 @@ async fn of(
         policy: app.settings.sharing.policy,
         withdrawn: identity.withdrawn(),
         opened,
+        is_treating: false,
         now_micros: now_micros(),
     };
     Ok(Caller::of_token(token, agent))

@@ -1,6 +1,8 @@
 //! The commands of `bund`, a file each, and what they share.
 
 pub mod analyze;
+pub mod audit;
+pub mod author;
 pub mod client;
 pub mod demo_issuer;
 pub mod generate;
@@ -8,6 +10,8 @@ pub mod hospital;
 pub mod import;
 pub mod issuer;
 pub mod migrate;
+pub mod probe;
+pub mod registry;
 pub mod reindex;
 pub mod serve;
 pub mod settings;

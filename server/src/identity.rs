@@ -10,6 +10,7 @@ mod clock;
 mod discovery;
 mod fetch;
 mod inspect;
+mod introspection;
 mod keys;
 mod known;
 mod proof;
@@ -31,9 +32,10 @@ use binding::{Binding, Thumbprint};
 use clock::Clock;
 use discovery::Discovery;
 use fetch::Fetch;
-use known::Known;
+use known::{Asked, Known, Trusted};
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -101,6 +103,7 @@ pub struct Identity {
 
 struct Inner {
     base: String,
+    secrets: Option<PathBuf>,
     fetch: Arc<Fetch>,
     clock: Arc<Clock>,
     known: RwLock<Arc<Known>>,
@@ -125,6 +128,9 @@ struct Verified {
 const VERIFIED_MAX: usize = 10_000;
 const REMEMBERED_SECONDS: i64 = 60;
 
+/// When an issuer that has to be asked about a token does not answer.
+const SILENT: Refusal = Refusal::Unavailable("the issuer does not say");
+
 /// How often the registry is read though nothing was heard: a notice may be lost, and five seconds are the promise.
 const LOOK_EVERY: Duration = Duration::from_secs(4);
 
@@ -138,9 +144,11 @@ impl Identity {
     ) -> Result<Identity, Error> {
         let fetch = Arc::new(Fetch::new(settings)?);
         let clock = Arc::new(Clock::new());
-        let known = Known::new(registry, None, base, &fetch, &clock);
+        let secrets = settings.secrets_dir.clone();
+        let known = Known::new(registry, None, base, secrets.as_deref(), &fetch, &clock);
         let inner = Inner {
             base: base.to_owned(),
+            secrets,
             fetch,
             clock,
             known: RwLock::new(Arc::new(known)),
@@ -188,12 +196,12 @@ impl Identity {
 
     /// From now on this is registered; what was verified before is forgotten.
     pub fn replace(&self, registry: Registry) {
-        let Inner { base, fetch, clock, known, verified, .. } = &*self.inner;
+        let Inner { base, secrets, fetch, clock, known, verified, .. } = &*self.inner;
         let mut held = known.write().unwrap_or_else(PoisonError::into_inner);
         if held.registry == registry {
             return;
         }
-        let after = Known::new(registry, Some(&held), base, fetch, clock);
+        let after = Known::new(registry, Some(&held), base, secrets.as_deref(), fetch, clock);
         *held = Arc::new(after);
         drop(held);
         verified.clear();
@@ -330,7 +338,11 @@ impl Identity {
             return Ok(verified);
         }
         let mut seen = Seen::default();
-        let outcome = self.check(token, now, &known, &mut seen).await;
+        let outcome = match token.matches('.').count() {
+            2 => self.check(token, &hash, now, &known, &mut seen).await,
+            // Of one part, or of five: whatever it is, its issuer alone can read it.
+            _ => self.ask(token, &hash, now, &known, &mut seen).await,
+        };
         match outcome {
             Ok(verified) => {
                 let verified = Arc::new(verified);
@@ -347,6 +359,7 @@ impl Identity {
     async fn check(
         &self,
         text: &str,
+        hash: &[u8; 32],
         now: i64,
         known: &Known,
         seen: &mut Seen,
@@ -373,13 +386,60 @@ impl Identity {
         // Only from here on it is the issuer who speaks.
         seen.read(&token.claims);
         let (principal, binding) = claims::check(&token.claims, trusted, known, now)?;
+        let mut until = principal.expires.min(now + REMEMBERED_SECONDS);
+        if let Some(introspector) = trusted.introspector.as_ref().filter(|it| it.asked.is_for_all) {
+            let answer = introspector.ask(text, hash).await.ok_or(SILENT)?;
+            let said = answer.claims.as_ref().ok_or(refuse("not active"))?;
+            let is_other = |name: &str, ours: &str| {
+                said.get(name).is_some_and(|theirs| theirs.as_str() != Some(ours))
+            };
+            if is_other("sub", &principal.subject) || is_other("client_id", &principal.client) {
+                return Err(refuse("another subject"));
+            }
+            until = until.min(answer.until);
+        }
         Ok(Verified {
-            until: principal.expires.min(now + REMEMBERED_SECONDS),
+            until,
             principal: Arc::new(principal),
             binding,
             known: known.number,
             supply: Arc::clone(&trusted.supply),
             keys,
+        })
+    }
+
+    /// What only its issuer can read.
+    async fn ask(
+        &self,
+        text: &str,
+        hash: &[u8; 32],
+        now: i64,
+        known: &Known,
+        seen: &mut Seen,
+    ) -> Result<Verified, Refusal> {
+        let refuse = Refusal::Unauthenticated;
+        let unread = refuse("not a signed token");
+        let trusted: &Arc<Trusted> = match &known.opaque {
+            Asked::One(trusted) if introspection::is_opaque(text) => trusted,
+            Asked::One(_) | Asked::Nobody => return Err(unread),
+            Asked::Several => return Err(refuse("several issuers to ask")),
+        };
+        let introspector = trusted.introspector.as_ref().ok_or(unread)?;
+        seen.issuer = Some(trusted.issuer.iss.clone());
+        let answer = introspector.ask(text, hash).await.ok_or(SILENT)?;
+        let said = answer.claims.as_ref().ok_or(refuse("not active"))?;
+        if said.get("iss").is_some_and(|iss| iss.as_str() != Some(&trusted.issuer.iss)) {
+            return Err(refuse("another issuer"));
+        }
+        seen.read(said);
+        let (principal, binding) = claims::check(said, trusted, known, now)?;
+        Ok(Verified {
+            until: principal.expires.min(answer.until),
+            principal: Arc::new(principal),
+            binding,
+            known: known.number,
+            keys: trusted.supply.number(),
+            supply: Arc::clone(&trusted.supply),
         })
     }
 

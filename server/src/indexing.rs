@@ -95,6 +95,7 @@ pub async fn keep(app: Data<App>) {
 async fn round(app: &App, declared: Option<(i64, i64)>) -> Result<(i64, i64), Error> {
     let grant = grant(app)?;
     let mut signs = app.store.signs().await?;
+    app.extractor.veil().set_everywhere(!signs.has_work);
     if declared != Some(signs.declared) && define(app, &grant).await? {
         signs = store::parameters::Signs { declared: signs.declared, ..app.store.signs().await? };
     }

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use server::commands::{
-    analyze, client, demo_issuer, generate, hospital, import, issuer, migrate, reindex, serve,
-    settings,
+    analyze, audit, client, demo_issuer, generate, hospital, import, issuer, migrate, probe,
+    registry, reindex, serve, settings,
 };
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,12 +38,18 @@ enum Command {
     Reindex(reindex::Arguments),
     /// Say what would help the database: settings, statistics, searches that no index leads.
     Analyze(analyze::Arguments),
+    /// The seal of the trail: its key, its heads, whether it still fits, what witnesses keep of it.
+    Audit(audit::Arguments),
     /// Register hospitals.
     Hospital(hospital::Arguments),
     /// Register who signs the tokens that this server takes.
     Issuer(issuer::Arguments),
     /// Register the clients of an issuer.
     Client(client::Arguments),
+    /// Say who changed the registry of hospitals, issuers and clients, and how.
+    Registry(registry::Arguments),
+    /// Ask a server that runs elsewhere whether it is well.
+    Probe(probe::Arguments),
     /// Sign tokens for invented people, for demonstrations on this machine; only on a loopback address.
     DemoIssuer(demo_issuer::Arguments),
     /// Print the names of all settings with their defaults.
@@ -71,9 +77,12 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Import(arguments) => import::run(config, arguments),
         Command::Reindex(arguments) => reindex::run(config, arguments),
         Command::Analyze(arguments) => analyze::run(config, arguments),
+        Command::Audit(arguments) => audit::run(config, arguments),
         Command::Hospital(arguments) => hospital::run(config, arguments),
         Command::Issuer(arguments) => issuer::run(config, arguments),
         Command::Client(arguments) => client::run(config, arguments),
+        Command::Registry(arguments) => registry::run(config, arguments),
+        Command::Probe(arguments) => probe::run(&arguments),
         Command::DemoIssuer(arguments) => demo_issuer::run(arguments),
         Command::Settings => settings::run(),
     }

@@ -1,5 +1,6 @@
 //! Settings: a TOML file, and `BUND_*` variables that win over it; read once, checked once (docs/settings.md).
 
+mod audit;
 mod database;
 mod identity;
 mod limits;
@@ -8,14 +9,17 @@ mod service;
 mod sharing;
 mod source;
 mod telemetry;
+mod traffic;
 
-pub use identity::Identity;
+pub use audit::Audit;
+pub use identity::{Approval, Identity};
 pub use limits::Limits;
 pub use network::Networks;
 pub use service::{ConditionalDelete, LogFormat, Service};
 pub use sharing::Sharing;
 pub use source::{Error, NAMES, Name, Source};
 pub use telemetry::Telemetry;
+pub use traffic::{Forwarded, Traffic};
 
 use store::pool;
 
@@ -25,8 +29,10 @@ pub struct Settings {
     pub database: pool::Settings,
     pub service: Service,
     pub limits: Limits,
+    pub traffic: Traffic,
     pub identity: Identity,
     pub sharing: Sharing,
+    pub audit: Audit,
     pub telemetry: Telemetry,
 }
 
@@ -37,8 +43,10 @@ impl Settings {
             database: database::read(source, database_url)?,
             service: service::read(source)?,
             limits: limits::read(source)?,
+            traffic: traffic::read(source)?,
             identity: identity::read(source)?,
             sharing: sharing::read(source)?,
+            audit: audit::read(source)?,
             telemetry: telemetry::read(source)?,
         })
     }

@@ -1,6 +1,9 @@
 //! The program as an administrator meets it: commands, refusals, start and stop.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "program/audit.rs"]
+mod audit;
+
 use embedded::{Cluster, Durability};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -361,7 +364,11 @@ fn migrated() -> Cluster {
 #[test]
 fn log_01_logs_and_metrics_tell_what_happened_and_to_nobody_whom() {
     let cluster = migrated();
-    let variables = [("BUND_LOG", "debug,h2=info,hyper=info"), ("BUND_LOG_FORMAT", "json")];
+    let variables = [
+        ("BUND_LOG", "debug,h2=info,hyper=info"),
+        ("BUND_LOG_FORMAT", "json"),
+        ("BUND_TRUSTED_PROXIES", "127.0.0.1"),
+    ];
     let (mut child, address) = serve_with(&cluster.url(), &variables, Stdio::piped());
     let patient = r#"{"resourceType":"Patient","name":[{"family":"Marked"}]}"#;
     let post = |body: &str| {
@@ -434,7 +441,11 @@ fn a_trace_goes_on_to_the_collector() {
             .unwrap();
         received
     });
-    let variables = [("BUND_OTLP_ENDPOINT", endpoint.as_str()), ("BUND_OTLP_SAMPLE_RATIO", "0")];
+    let variables = [
+        ("BUND_OTLP_ENDPOINT", endpoint.as_str()),
+        ("BUND_OTLP_SAMPLE_RATIO", "0"),
+        ("BUND_TRUSTED_PROXIES", "127.0.0.0/8"),
+    ];
     let (mut child, address) = serve_with(&cluster.url(), &variables, Stdio::null());
     let body = r#"{"resourceType":"Patient"}"#;
     let created = send(
@@ -593,7 +604,14 @@ fn hospitals_issuers_and_clients_are_registered() {
     refused(&run("issuer add http://127.0.0.1:1/"), "BUND_IDENTITY_ALLOW_HTTP_LOOPBACK");
     refused(&run(&format!("issuer add {iss} --broker --hospital ruijin")), "cannot be used with");
     refused(&run(&format!("client add {iss} ehr")), "is not registered");
-    assert_eq!(told(&format!("issuer add {iss} --hospital ruijin --level user")), "");
+    let proposed = told(&format!("issuer add {iss} --hospital ruijin --level user --by Ann"));
+    assert!(proposed.contains("bund issuer approve"), "{proposed}");
+    assert_eq!(told("issuer list --json"), "");
+    assert!(told("issuer proposals").contains("\"proposed_by\":\"Ann\""));
+    refused(&run(&format!("issuer approve {iss} --by ann")), "somebody else has to approve");
+    refused(&run(&format!("client add {iss} ehr")), "is not registered");
+    told(&format!("issuer approve {iss} --by Bob"));
+    assert_eq!(told("issuer proposals"), "");
     refused(&run(&format!("issuer add {iss}")), "registered already");
     told(&format!("issuer disable {iss}"));
     let listed = told("issuer list --json");
@@ -607,22 +625,43 @@ fn hospitals_issuers_and_clients_are_registered() {
         assert!(listed.contains(part), "{listed}");
     }
     assert!(told("issuer list").contains("discovery"));
-    told(&format!("issuer add {iss} --broker --replace --level user --level system"));
+    let alone = |arguments: &str| {
+        let mut command = bund();
+        command.args(arguments.split(' ')).env("BUND_DATABASE_URL", cluster.url());
+        command.env("BUND_REGISTRY_APPROVERS", "1").output().unwrap()
+    };
+    let asked = "--introspection https://id.hub.example/i --introspection-client hub --introspection-secret city";
+    let change = format!("issuer add {iss} --broker --replace --level user --level system {asked}");
+    assert!(alone(&change).status.success());
+    let listed = told("issuer list --json");
+    assert!(listed.contains("\"secret\":\"city\",\"for_all\":false"), "{listed}");
+    let second = format!("issuer add https://other.example --broker {asked}");
+    refused(&alone(&second), "is asked about opaque tokens already");
+    refused(
+        &alone(&format!("issuer add {iss} --introspection https://x.example")),
+        "--introspection-client",
+    );
     assert!(told("issuer list --json").contains("\"broker\":true"));
 
-    told(&format!("client add {iss} ehr --hospital ruijin --may-assert-purpose"));
+    told(&format!("client add {iss} ehr --hospital ruijin --may-assert-purpose --require-bound"));
     told(&format!("client add {iss} portal"));
     told(&format!("client disable {iss} portal"));
     refused(&run(&format!("client enable {iss} nobody")), "client nobody is not registered");
     let listed = told(&format!("client list --issuer {iss} --json"));
     assert_eq!(listed.lines().count(), 2, "{listed}");
     assert!(
-        listed.contains("\"hospital\":\"ruijin\",\"may_assert_purpose\":true,\"enabled\":true")
+        listed.contains("\"hospital\":\"ruijin\",\"may_assert_purpose\":true,\"require_bound\":true,\"enabled\":true")
     );
     assert_eq!(told("client list --issuer other --json"), "");
     told(&format!("issuer remove {iss}"));
     assert_eq!(told("client list --json"), "");
     refused(&run(&format!("issuer enable {iss}")), "is not registered");
+    let journal = told("registry");
+    assert!(journal.lines().next().unwrap().starts_with("TIME"), "{journal}");
+    assert!(journal.contains("issuer approved") && journal.contains("Bob"), "{journal}");
+    assert!(journal.contains("issuer saved by one"), "{journal}");
+    let latest = told("registry --latest 1 --json");
+    assert!(latest.contains("\"action\":\"issuer removed\""), "{latest}");
 }
 
 /// Whatever was answered before the end is in the trail, however the end came.
@@ -724,6 +763,7 @@ fn kc_02_a_token_of_the_demonstration_is_checked_and_taken() {
             .env("BUND_DATABASE_URL", cluster.url())
             .env("BUND_BASE_URL", "http://fhir.test/fhir")
             .env("BUND_IDENTITY_ALLOW_HTTP_LOOPBACK", "true")
+            .env("BUND_REGISTRY_APPROVERS", "1")
             .output()
             .unwrap()
     };

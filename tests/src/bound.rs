@@ -116,6 +116,16 @@ async fn pop_04_who_is_refused_is_told_to_show_a_proof_and_not_why() {
     answers.iter().for_each(|answer| assert_eq!(answer.text, answers[0].text));
     // What was refused has used nothing up.
     shown(&city.server, "Patient", &token, &good).await.expect(200);
+
+    // What a scope lacks is told in the same way.
+    let narrow = city.token("ha", |claims| {
+        claims["aud"] = json!([BASE]);
+        claims["cnf"] = json!({ "jkt": sha256(&jwk(&key).to_string()) });
+        claims["scope"] = json!("user/Observation.rs");
+    });
+    let fourth = proof(&key, &narrow, "GET", &address, "4");
+    let denied = shown(&city.server, "Patient", &narrow, &fourth).await.expect(403);
+    assert!(challenges(&denied)[0].starts_with("DPoP error=\"insufficient_scope\""));
 }
 
 #[tokio::test]

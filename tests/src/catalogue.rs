@@ -3,7 +3,7 @@
 use crate::harness::Database;
 
 /// Tables that hold no patient's data and would be copied to every shard or stay on one.
-const NOT_CLINICAL: &str = "'hospital', 'dictionary', 'idempotency', 'secret', 'concept_text', 'custom_parameter', 'index_epoch', 'reindex_progress', 'issuer', 'issuer_hospital', 'client', 'audit_agent', 'break_glass', 'proof_seen', '__diesel_schema_migrations'";
+const NOT_CLINICAL: &str = "'hospital', 'dictionary', 'idempotency', 'secret', 'concept_text', 'custom_parameter', 'index_epoch', 'reindex_progress', 'issuer', 'issuer_hospital', 'client', 'audit_agent', 'break_glass', 'audit_batch', 'audit_node', 'audit_head', 'audit_archive', 'proof_seen', 'issuer_proposal', 'audit_registry', '__diesel_schema_migrations'";
 
 async fn offenders(query: &str) -> Vec<String> {
     let client = Database::migrated().await.client().await;

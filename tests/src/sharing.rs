@@ -1,5 +1,10 @@
 //! Hospitals and each other's records: what scopes, care, consent and sensitivity open, on every way to a resource.
 
+mod consents;
+mod guardian;
+mod labels;
+mod told;
+
 use crate::harness::City;
 use serde_json::{Value, json};
 
@@ -479,7 +484,8 @@ async fn tok_25_who_is_disabled_is_out_within_seconds() {
     city.get(&own, "Patient/ha-p1").await.expect(200);
     let store =
         store::Store::open(&crate::harness::settings(&city.server.database.url)).await.unwrap();
-    store.enable_issuer(&city.issuer.iss, false).await.unwrap();
+    let by = store::registry::journal::By::new("ann", "tests");
+    store.enable_issuer(&by, &city.issuer.iss, false).await.unwrap();
     let out = async {
         while city.get(&own, "Patient/ha-p1").await.status != 401 {
             tokio::task::yield_now().await;
@@ -504,7 +510,8 @@ async fn own_06_of_a_hospital_that_withdraws_others_see_nothing() {
     check_seen(&city, &other, "ha-p1", &["ha-p1-c"]).await;
     let store =
         store::Store::open(&crate::harness::settings(&city.server.database.url)).await.unwrap();
-    store.enable_hospital("ha", false).await.unwrap();
+    let by = store::registry::journal::By::new("ann", "tests");
+    store.enable_hospital(&by, "ha", false).await.unwrap();
     let gone = async {
         while city.get(&other, "Condition/ha-p1-c").await.status != 404 {
             tokio::task::yield_now().await;
@@ -598,7 +605,8 @@ async fn tok_24_only_the_citys_issuer_says_who_is_a_patient() {
             .collect(),
         ..registry.issuers[0].clone()
     };
-    store.save_issuer(&of_one, store::registry::Existing::Refuse).await.unwrap();
+    let by = store::registry::journal::By::new("ann", "tests");
+    store.save_issuer(&by, &of_one, store::registry::Existing::Refuse).await.unwrap();
     let mut claims = own.claims(&city.server.base, "hb");
     claims["scope"] = json!("patient/*.rs");
     claims["patient"] = json!("ha-p1");
@@ -928,7 +936,7 @@ async fn cons_09_a_purpose_is_the_issuers_word() {
     let asserted = city.server.request("GET", "Condition/ha-p1-c").bearer_auth(&other);
     city.server.send(asserted.header("x-purpose-of-use", "TREAT")).await.expect(403);
     let payment = city.token("hb", |claims| {
-        claims["extensions"]["ihe_iua"]["purpose_of_use"] = json!([{ "code": "HPAYMT" }]);
+        claims["extensions"]["ihe_iua"]["purpose_of_use"] = json!([{ "system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HPAYMT" }]);
     });
     city.get(&payment, "Condition/ha-p1-c").await.expect(404);
 }

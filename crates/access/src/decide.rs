@@ -1,6 +1,6 @@
 //! The one decision.
 
-use crate::caller::{Policy, Rights, Role, Token};
+use crate::caller::{Hospital, Policy, Rights, Role, Token};
 use crate::purpose::Purposes;
 use crate::scope::{Level, Operations, Scope};
 use crate::{Agent, Caller, HospitalId, Operation, Wish};
@@ -62,6 +62,14 @@ impl Grant {
         &self.restriction
     }
 
+    /// Whose records it can open at all, whatever is asked.
+    pub fn reads(&self) -> Reads<'_> {
+        match &self.restriction {
+            Restriction::Everything => Reads::Everything,
+            Restriction::Bounded(bounds) => bounds.reads(),
+        }
+    }
+
     /// Whether the caller may change what this hospital is the custodian of.
     pub fn may_change(&self, custodian: HospitalId) -> bool {
         Some(custodian) == self.hospital
@@ -100,6 +108,34 @@ impl Grant {
         Grant { restriction, ..self.clone() }
     }
 
+    /// The patient whose own record it is, if the caller is one: with no hospital that it speaks for.
+    pub fn own_patient(&self) -> Option<&str> {
+        match &self.restriction {
+            Restriction::Everything => None,
+            Restriction::Bounded(bounds) => match bounds.token.hospital {
+                None => bounds.token.patient.as_deref(),
+                Some(_) => None,
+            },
+        }
+    }
+
+    /// What is left of a patient's own record for a hospital that treats the patient: the same ways, and the wall before them.
+    pub fn seen_by(&self, hospital: HospitalId) -> Option<Grant> {
+        self.own_patient()?;
+        let Restriction::Bounded(bounds) = &self.restriction else { return None };
+        let token = Token {
+            hospital: Some(Hospital { id: hospital, prefix: String::new() }),
+            purposes: Purposes::parse("TREAT")?,
+            roles: Vec::new(),
+            opened: Vec::new(),
+            is_treating: true,
+            ..Token::clone(&bounds.token)
+        };
+        let bounds =
+            Bounds { token: Arc::new(token), operation: Operations::SEARCH, is_own_only: false };
+        Some(Grant { restriction: Restriction::Bounded(bounds), ..self.clone() })
+    }
+
     /// What an id has to begin with that this caller chooses; None where any will do.
     pub fn id_prefix(&self) -> Option<&str> {
         match &self.restriction {
@@ -116,6 +152,17 @@ impl Grant {
 pub enum Restriction {
     Everything,
     Bounded(Bounds),
+}
+
+/// Whose records.
+#[derive(Clone, Copy, Debug)]
+pub enum Reads<'a> {
+    Everything,
+    /// Its own, and what is behind the wall.
+    Hospital(Wall<'a>),
+    /// The own one, by the id of the patient.
+    Patient(&'a str),
+    Nothing,
 }
 
 /// What a token opens, for one kind of use.
@@ -259,11 +306,23 @@ impl Bounds {
 
     /// The wall between hospitals, where resources of the type have one to pass: a patient who reads the own record has none.
     pub fn wall(&self, resource: &str) -> Option<Wall<'_>> {
-        let hospital = self.token.hospital.as_ref()?;
         if is_public(resource) && !self.is_own_only {
             return None;
         }
+        self.any_wall()
+    }
+
+    fn any_wall(&self) -> Option<Wall<'_>> {
+        let hospital = self.token.hospital.as_ref()?;
         Some(Wall { hospital: hospital.id, is_own_only: self.is_own_only, token: &self.token })
+    }
+
+    fn reads(&self) -> Reads<'_> {
+        match (self.any_wall(), &self.token.patient) {
+            (Some(wall), _) => Reads::Hospital(wall),
+            (None, Some(patient)) => Reads::Patient(patient),
+            (None, None) => Reads::Nothing,
+        }
     }
 
     /// Whether old versions may be looked at: of those only custodian, patient and labels are indexed.
@@ -302,6 +361,11 @@ impl Wall<'_> {
 
     pub fn purposes(&self) -> Purposes {
         self.token.purposes
+    }
+
+    /// Whether care is taken for granted.
+    pub fn is_treating(&self) -> bool {
+        self.token.is_treating
     }
 
     /// Hospitals whose records nobody else sees any more.
@@ -356,21 +420,28 @@ pub fn decide(caller: &Caller, wish: &Wish) -> Result<Grant, Denied> {
         Some(Operation::Reindex) if !caller.has_role(Role::Operator) => {
             return Err(Denied::Role("those who run the server"));
         }
-        Some(Operation::Openings | Operation::Review) if !caller.has_role(Role::Auditor) => {
+        Some(Operation::Openings | Operation::Review | Operation::ConsentReview)
+            if !caller.has_role(Role::Auditor) =>
+        {
             return Err(Denied::Role("auditors"));
         }
         Some(Operation::BreakGlass) => may_break_the_glass(token)?,
         _ => {}
     }
+    // What is told of a patient's trail takes the right to the trail.
+    let resource = match wish.operation {
+        Some(Operation::AccessLog | Operation::Disclosures) => Some(TRAIL),
+        _ => wish.resource,
+    };
     if let Some(operation) = operation {
-        let is_open = match wish.resource {
+        let is_open = match resource {
             Some(resource) => !bounds.ways(resource).is_empty(),
             None => token.scopes.iter().any(|scope| {
                 scope.operations.has(operation) && bounds.way(scope, "Patient").is_some()
             }),
         };
         if !is_open {
-            let kind = wish.resource.unwrap_or("*");
+            let kind = resource.unwrap_or("*");
             return Err(Denied::Scope(format!("{}/{kind}.{operation}", level(token))));
         }
         let is_write = operation != Operations::READ && operation != Operations::SEARCH;

@@ -27,6 +27,8 @@ impl Labels {
     pub const SENSITIVE: Labels = Labels(1 | 2 | 4 | 8 | 16 | 32);
     /// Nobody but the custodian sees it, whatever a consent says.
     pub const VERY_RESTRICTED: Labels = Labels(64);
+    /// Those of a resource that reach what refers to it.
+    pub const REACHING: Labels = Labels(1 | 2 | 4 | 8 | 16 | 32 | 64);
     /// About more than one patient.
     pub const SEVERAL: Labels = Labels(128);
     /// Not a label of resources: in a consent, those that have none.
@@ -49,6 +51,11 @@ impl Labels {
 
     pub fn of_bits(bits: i64) -> Labels {
         Labels(bits)
+    }
+
+    /// Whether it has one of these.
+    pub fn meets(self, others: Labels) -> bool {
+        self.0 & others.0 != 0
     }
 
     pub fn bits(self) -> i64 {

@@ -8,7 +8,7 @@ pub mod scope;
 mod wish;
 
 pub use caller::{Agent, Caller, Hospital, HospitalId, Policy, Role, Token};
-pub use decide::{Bounds, Denied, Grant, Restriction, Wall, Way, decide, is_public};
+pub use decide::{Bounds, Denied, Grant, Reads, Restriction, Wall, Way, decide, is_public};
 pub use label::Labels;
 pub use purpose::Purposes;
 pub use wish::{Interaction, Operation, Wish};

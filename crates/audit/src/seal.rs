@@ -1,6 +1,7 @@
 //! What makes the trail tamper-evident: a Merkle tree over stored records, heads of it that are signed, and proofs from them
 //! (RFC 9162, section 2.1; [C2SP](https://c2sp.org/) tlog-checkpoint and signed-note).
 
+pub mod archive;
 pub mod examine;
 pub mod finding;
 pub mod frontier;
@@ -23,6 +24,10 @@ pub enum Error {
         "a checkpoint has an origin, a size and a root, a line each, then an empty line and signatures"
     )]
     Note,
+    #[error(
+        "a line of an archive is a record with its leaf and hash; a note of one names its file and its leaves"
+    )]
+    Archive,
     #[error("it is signed by {0}, and by no key that is trusted here")]
     UnknownKey(String),
     #[error("its signature by {0} is wrong")]

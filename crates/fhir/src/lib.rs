@@ -7,6 +7,7 @@ pub mod outcome;
 pub mod patch;
 pub mod path;
 pub mod references;
+pub mod resident;
 pub mod summary;
 pub mod texts;
 pub mod validate;

@@ -12,11 +12,13 @@ use crate::program::{Program, Walk};
 use crate::registry::{self, Custom, Kind, Parameter, Place, Rule as How};
 use crate::sharing::consent::{self, Reading, Rule};
 use crate::sharing::{self, Relations};
+use crate::veil::Veil;
 use access::Labels;
 use fhir::definitions::ParameterKind;
 use fhir::texts;
 use jiff::tz::TimeZone;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -47,8 +49,10 @@ pub struct Entries {
     pub references: Vec<ReferenceEntry>,
     /// Texts of codes: what is said of all resources that have them, not of this one alone.
     pub concepts: Vec<Concept>,
-    /// How sensitive it is, as bits.
+    /// How sensitive it is by itself, as bits.
     pub labels: i64,
+    /// Keys of what it refers to, wherever it does, that may have labels which reach it; the filters have them too.
+    pub links: Vec<i64>,
     /// What the patient consents to.
     pub rules: Vec<Rule>,
 }
@@ -134,6 +138,7 @@ pub struct Extractor {
     zone: TimeZone,
     custom: Arc<RwLock<Arc<Custom>>>,
     hospitals: Arc<RwLock<Hospitals>>,
+    veil: Arc<Veil>,
 }
 
 /// Hospitals by the ids of their organisations, which are their codes.
@@ -141,10 +146,10 @@ pub type Hospitals = HashMap<String, i32>;
 
 impl Extractor {
     /// `base_url` is without a slash at the end.
-    pub fn new(base_url: &str, zone: TimeZone) -> Extractor {
+    pub fn new(base_url: &str, zone: TimeZone, veil: Arc<Veil>) -> Extractor {
         registry::warm();
         let base_url = base_url.trim_end_matches('/').to_owned();
-        Extractor { base_url, zone, custom: Arc::default(), hospitals: Arc::default() }
+        Extractor { base_url, zone, custom: Arc::default(), hospitals: Arc::default(), veil }
     }
 
     /// The parameters that were defined here, as they are now.
@@ -162,6 +167,11 @@ impl Extractor {
 
     pub fn zone(&self) -> &TimeZone {
         &self.zone
+    }
+
+    /// What hides the numbers of people in entries.
+    pub fn veil(&self) -> &Veil {
+        &self.veil
     }
 
     /// All that is stored of a resource that this hospital keeps: what it is found by, and what it says about sharing.
@@ -189,6 +199,11 @@ impl Extractor {
         consent::rules(consent, &reading).map(|_| ())
     }
 
+    /// The hospital whose organisation has this id.
+    pub fn hospital(&self, code: &str) -> Option<i32> {
+        self.hospitals.read().unwrap_or_else(PoisonError::into_inner).get(code).copied()
+    }
+
     pub fn set_hospitals(&self, hospitals: Hospitals) {
         *self.hospitals.write().unwrap_or_else(PoisonError::into_inner) = hospitals;
     }
@@ -198,6 +213,7 @@ impl Extractor {
         let name = resource.get("resourceType").and_then(Value::as_str).unwrap_or_default();
         let kind = registry::kind(name).ok_or(Error::UnknownType)?;
         self.share(kind, resource, &mut entries);
+        entries.check()?;
         self.contained(resource, &mut entries)?;
         Ok(entries)
     }
@@ -220,6 +236,11 @@ impl Extractor {
             }
         }
         entries.labels = labels.bits();
+        if kind.name != "Patient" {
+            entries.links = sharing::links(resource, &self.base_url);
+            entries.filters.extend(entries.links.iter().map(|key| key ^ sharing::link_salt()));
+            settle(&mut entries.filters);
+        }
     }
 
     /// Keys that say what may be found among the contained resources.
@@ -349,6 +370,7 @@ impl Found<'_> {
         let parameter_key = words_salt(kind.name, texts::Place::Concept);
         let mut concepts = HashSet::new();
         let mut words = HashSet::new();
+        let veil = &self.extractor.veil;
         texts::visit(resource, &mut |place, text| {
             if place == texts::Place::Concept && text.len() <= CONCEPT_BYTES_MAX {
                 concepts.insert(text.replace(char::is_control, " "));
@@ -357,7 +379,7 @@ impl Found<'_> {
             let salt = words_salt(kind.name, place);
             chinese::words(text, |word| {
                 if words.len() <= ENTRIES_MAX {
-                    words.insert(hash(word.as_bytes()) ^ salt);
+                    words.insert(hash(veil.cover(word).as_bytes()) ^ salt);
                 }
             });
         });
@@ -449,6 +471,11 @@ impl Found<'_> {
     }
 
     fn token(&mut self, parameter: &Parameter, form: token::Form<&str>) {
+        let veil = &self.extractor.veil;
+        veil.stored(form, parameter.spelling, |form| self.stored_token(parameter, form));
+    }
+
+    fn stored_token(&mut self, parameter: &Parameter, form: token::Form<&str>) {
         let key = form.key(parameter.spelling, &mut self.buffer) ^ parameter.salt;
         if parameter.place != Place::Code {
             return self.key(key, parameter.is_dominant || form.is_system());
@@ -482,7 +509,11 @@ impl Found<'_> {
         self.entries.filters.push(text_key);
         let lead_key = match code {
             Some(code) => {
-                let form = token::Form::Code(code);
+                let covered = match parameter.spelling {
+                    token::Spelling::Exact => self.extractor.veil.cover(code),
+                    token::Spelling::Folded | token::Spelling::Contact => Cow::Borrowed(code),
+                };
+                let form = token::Form::Code(covered.as_ref());
                 form.key(parameter.spelling, &mut self.buffer) ^ parameter.salt
             }
             None if parameter.place == Place::Code => {
@@ -509,7 +540,7 @@ impl Found<'_> {
                 Target::Whole(_) => entries.tokens.push(target.key() ^ parameter.salt),
             });
             let Some(identifier) = value.get("identifier") else { continue };
-            token::identifier(identifier, |form| {
+            let mut stored = |form: token::Form<&str>| {
                 let key = form.key(token::Spelling::Exact, &mut self.buffer);
                 let key = key ^ identifier_salt(parameter);
                 if form.is_system() {
@@ -517,6 +548,9 @@ impl Found<'_> {
                 } else {
                     entries.tokens.push(key);
                 }
+            };
+            token::identifier(identifier, |form| {
+                self.extractor.veil.stored(form, token::Spelling::Exact, &mut stored);
             });
         }
     }
@@ -736,11 +770,14 @@ fn each_composite(
 pub(crate) mod tests {
     use super::Extractor;
     use crate::query::tests::BASE;
+    use crate::veil::Veil;
     use jiff::tz::TimeZone;
     use serde_json::json;
+    use std::sync::Arc;
 
     pub(crate) fn extractor() -> Extractor {
-        Extractor::new(BASE, TimeZone::get("Asia/Shanghai").unwrap())
+        let zone = TimeZone::get("Asia/Shanghai").unwrap();
+        Extractor::new(BASE, zone, Arc::new(Veil::new(b"")))
     }
 
     #[test]

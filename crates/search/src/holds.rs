@@ -75,7 +75,9 @@ impl Known<'_> {
                 holds = moment.is_some_and(|moment| last_updated::meets(ranges, &moment));
             }
             Wanted::Tokens(wanted) => each_token(parameter, resource, |form| {
-                holds = holds || wanted.contains(&form.spelt(parameter.spelling));
+                self.extractor.veil().stored(form, parameter.spelling, |form| {
+                    holds = holds || wanted.contains(&form.spelt(parameter.spelling));
+                });
             }),
             Wanted::Texts(wanted) => each_text(parameter, resource, |text| {
                 let text = normalise(text);

@@ -16,12 +16,14 @@ mod parameter;
 pub mod plan;
 mod program;
 pub mod query;
+pub mod reader;
 pub mod registry;
 pub mod render;
 pub mod results;
 pub mod sharing;
 pub mod sql;
 mod unit;
+pub mod veil;
 pub mod wall;
 
 pub use error::Error;

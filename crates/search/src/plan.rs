@@ -7,6 +7,7 @@ use crate::compare::Span;
 use crate::condition::{Code, ConceptLead, Condition, Text, sorted};
 use crate::error::Error;
 use crate::query::{Asked, Query};
+use crate::reader::Reader;
 use crate::registry::{self, Place};
 use crate::wall::{self, Arm};
 use access::Grant;
@@ -21,6 +22,7 @@ pub struct Plan {
     pub(crate) rest: Vec<Condition>,
     /// Whether the type has a leading date.
     pub(crate) is_dated: bool,
+    pub(crate) reader: Reader,
 }
 
 /// What the matches are looked up by.
@@ -86,7 +88,7 @@ impl Plan {
         let kind = registry::kind(table.resource);
         let is_dated = kind.is_some_and(|kind| kind.at(Place::Date).is_some());
         let (lead, rest) = lead(flat, is_dated);
-        Plan { table, lead, rest, is_dated }
+        Plan { table, lead, rest, is_dated, reader: Reader::of(grant) }
     }
 
     pub fn table(&self) -> &'static Table {

@@ -16,6 +16,7 @@ use crate::date;
 use crate::error::{Error, shown};
 use crate::parameter::{composite, near, quantity, reference, string, token};
 use crate::registry::{self, Custom, Parameter, Place, Rule};
+use crate::veil::Veil;
 use fhir::definitions::r4;
 use jiff::tz::TimeZone;
 use modifier::Modifier;
@@ -54,6 +55,8 @@ pub struct Context<'a> {
     pub codes: &'a Codes,
     /// Parameters beside those of the standard.
     pub custom: Arc<Custom>,
+    /// What hides the numbers of people in entries.
+    pub veil: &'a Veil,
 }
 
 /// What a modifier and its value stand for: `in` and a value set, `below` and a code – or a resource, whose parts are given as
@@ -194,11 +197,8 @@ impl Query {
     }
 
     /// All of a type that is in the compartment of a resource.
-    pub(crate) fn of_compartment(
-        resource: &'static str,
-        compartment: &str,
-        id: &str,
-    ) -> Option<Query> {
+    /// None where the type has no place in the compartment.
+    pub fn of_compartment(resource: &'static str, compartment: &str, id: &str) -> Option<Query> {
         Query { resource, ignored: Vec::new(), clauses: Vec::new() }.within(compartment, id).ok()
     }
 
@@ -491,7 +491,9 @@ impl Asked {
             return Ok(Asked::Any(each.collect::<Result<_, Error>>()?));
         }
         if let Rule::Words(places) = &parameter.rule {
-            let each = values.iter().map(|text| words::parse(resource, parameter, places, text));
+            let each = values
+                .iter()
+                .map(|text| words::parse(resource, parameter, places, text, context.veil));
             return Ok(Asked::Any(each.collect::<Result<_, Error>>()?));
         }
         let wanted = modifier::wanted(parameter, &modifier, &values, context)?;
@@ -584,6 +586,7 @@ fn encode(text: &str) -> String {
 pub(crate) mod tests {
     use super::{CLAUSES_MAX, Codes, Context, Query, TEXT_BYTES_MAX, Unknown, VALUES_MAX};
     use crate::error::Error;
+    use crate::veil::Veil;
     use fhir::definitions::r4;
     use jiff::tz::TimeZone;
     use proptest::prelude::*;
@@ -595,6 +598,14 @@ pub(crate) mod tests {
 
     /// `Patient?name=a&active=true`, without percent-encoding.
     pub(crate) fn parse_with(search: &str, unknown: Unknown) -> Result<Query, Error> {
+        parse_in(search, unknown, &Veil::new(b""))
+    }
+
+    pub(crate) fn parse_veiled(search: &str, veil: &Veil) -> Result<Query, Error> {
+        parse_in(search, Unknown::Refuse, veil)
+    }
+
+    fn parse_in(search: &str, unknown: Unknown, veil: &Veil) -> Result<Query, Error> {
         let (resource, text) = search.split_once('?').unwrap();
         let pairs: Vec<(String, String)> = text
             .split('&')
@@ -610,6 +621,7 @@ pub(crate) mod tests {
             unknown,
             codes: &Codes::new(),
             custom: Arc::default(),
+            veil,
         };
         Query::parse(r4().resource(resource).unwrap().name, &pairs, &context)
     }
@@ -709,7 +721,8 @@ pub(crate) mod tests {
                     time_zone: &TimeZone::UTC,
                     now_micros: NOW,
                     codes: &Codes::new(),
-            custom: Arc::default(),
+                    custom: Arc::default(),
+                    veil: &Veil::new(b""),
                     unknown: Unknown::Report,
                 };
                 let resource = r4().resource(resource).unwrap().name;

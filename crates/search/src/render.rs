@@ -172,7 +172,7 @@ impl Window {
 
 /// The rows of a page.
 pub fn page(plan: &Plan, window: &Window) -> Sql {
-    rows(plan, window).unbounded(plan.is_unbounded())
+    rows(plan, window).unbounded(plan.is_unbounded()).read_by(plan.reader.clone())
 }
 
 fn rows(plan: &Plan, window: &Window) -> Sql {
@@ -226,7 +226,7 @@ fn rows(plan: &Plan, window: &Window) -> Sql {
         .then(" FROM (SELECT version_key, shard, sort_key FROM matched")
         .then(order.clause())
         .bind(limit())
-        .then(") AS page JOIN ")
+        .then(") AS page JOIN open.")
         .then(plan.table.name)
         .then(" AS t0 USING (version_key, shard)")
         .then(order.clause())
@@ -235,7 +235,7 @@ fn rows(plan: &Plan, window: &Window) -> Sql {
 
 /// How many match, on all pages.
 pub fn count(plan: &Plan) -> Sql {
-    number(plan).unbounded(!plan.has_lead())
+    number(plan).unbounded(!plan.has_lead()).read_by(plan.reader.clone())
 }
 
 fn number(plan: &Plan) -> Sql {
@@ -349,19 +349,19 @@ mod tests {
     fn each_search_has_one_lead() {
         check(
             "Patient?identifier=a|1&gender=male",
-            "WITH matched AS MATERIALIZED (SELECT t0.version_key, t0.shard, (t0.version_key + 0) AS sort_key FROM patient AS t0 \
+            "WITH matched AS MATERIALIZED (SELECT t0.version_key, t0.shard, (t0.version_key + 0) AS sort_key FROM open.patient AS t0 \
              WHERE (t0.tokens @> $1::int8[] AND $2::int8 = ANY(t0.filters))) SELECT … page.sort_key FROM (SELECT version_key, \
-             shard, sort_key FROM matched ORDER BY sort_key, version_key LIMIT $3::int8) AS page JOIN patient AS t0 USING \
+             shard, sort_key FROM matched ORDER BY sort_key, version_key LIMIT $3::int8) AS page JOIN open.patient AS t0 USING \
              (version_key, shard) ORDER BY sort_key, version_key LIMIT $4::int8",
         );
         check(
             "Patient?gender=male",
-            "SELECT … t0.version_key AS sort_key FROM patient AS t0 WHERE $1::int8 = ANY(t0.filters) \
+            "SELECT … t0.version_key AS sort_key FROM open.patient AS t0 WHERE $1::int8 = ANY(t0.filters) \
              ORDER BY sort_key, version_key LIMIT $2::int8",
         );
         check(
             "Appointment?actor=Practitioner/1&date=2026-11-24",
-            "SELECT … e0.date_low AS sort_key FROM reference_entry AS e0 JOIN appointment AS t0 ON t0.key = e0.resource_key WHERE \
+            "SELECT … e0.date_low AS sort_key FROM reference_entry AS e0 JOIN open.appointment AS t0 ON t0.key = e0.resource_key WHERE \
              (e0.target_key = $1::int8 AND e0.date_low <= $2::int8 AND e0.date_low >= $3::int8 AND \
              (t0.date_low - 0 >= $4::int8 AND t0.date_high - 0 <= $5::int8) AND t0.date_low IS NOT NULL) \
              ORDER BY sort_key, version_key LIMIT $6::int8",

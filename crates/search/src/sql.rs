@@ -1,5 +1,7 @@
 //! SQL as text that is known when we compile and binds that are not; placeholders are numbered once, at the end.
 
+use crate::reader::Reader;
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Bind {
     Int4(i32),
@@ -15,6 +17,7 @@ pub enum Bind {
 pub struct Sql {
     parts: Vec<Part>,
     is_unbounded: bool,
+    reader: Option<Reader>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -25,7 +28,7 @@ enum Part {
 
 impl Sql {
     pub fn text_of(text: &'static str) -> Sql {
-        Sql { parts: vec![Part::Text(text)], is_unbounded: false }
+        Sql { parts: vec![Part::Text(text)], ..Sql::default() }
     }
 
     pub fn bind(mut self, bind: Bind) -> Sql {
@@ -46,7 +49,20 @@ impl Sql {
     pub fn append(mut self, other: Sql) -> Sql {
         self.parts.extend(other.parts);
         self.is_unbounded |= other.is_unbounded;
+        self.reader = self.reader.or(other.reader);
         self
+    }
+
+    /// Says who reads. What is put together is read by the first that says so; a statement that nobody reads finds nothing that is
+    /// about a patient.
+    #[must_use]
+    pub fn read_by(mut self, reader: Reader) -> Sql {
+        self.reader = Some(reader);
+        self
+    }
+
+    pub fn reader(&self) -> Reader {
+        self.reader.clone().unwrap_or_default()
     }
 
     /// May look at every row of a table, or not: for a pool of its own.

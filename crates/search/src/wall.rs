@@ -5,6 +5,7 @@ use crate::extract::Extractor;
 use crate::key::resource_key;
 use crate::query::{Codes, Context, Query, Unknown, compartment};
 use crate::registry::Custom;
+use crate::veil::Veil;
 use access::{Bounds, Grant, Labels, Restriction, Way};
 use jiff::tz::TimeZone;
 use schema::resource::Table;
@@ -20,6 +21,8 @@ pub(crate) struct Wall {
     /// As bits.
     pub(crate) purposes: i32,
     pub(crate) is_open_without_consent: bool,
+    /// Whether care is taken for granted.
+    pub(crate) is_treating: bool,
     /// Hospitals that no longer share.
     pub(crate) withdrawn: Vec<i64>,
     /// Keys of patients to whom the glass was broken.
@@ -67,6 +70,7 @@ fn wall(bounds: &Bounds, table: &Table) -> Option<Wall> {
         now: wall.now_micros(),
         purposes: wall.purposes().bits(),
         is_open_without_consent: wall.is_open_without_consent(),
+        is_treating: wall.is_treating(),
         withdrawn: wall.withdrawn().iter().copied().map(i64::from).collect(),
         opened: wall.opened().iter().map(|id| resource_key("Patient", id)).collect(),
     })
@@ -87,7 +91,7 @@ fn way_in(table: &Table, way: &Way<'_>) -> Option<Condition> {
     Some(Condition::All(all))
 }
 
-/// Criteria about codes need neither a base nor a clock.
+/// Criteria about codes need neither a base, a clock nor a key: what asks for a person's number opens nothing.
 fn constraints(resource: &'static str, way: &Way<'_>) -> Option<Query> {
     let codes = Codes::new();
     let context = Context {
@@ -97,6 +101,7 @@ fn constraints(resource: &'static str, way: &Way<'_>) -> Option<Query> {
         unknown: Unknown::Refuse,
         codes: &codes,
         custom: Arc::<Custom>::default(),
+        veil: &Veil::new(b""),
     };
     Query::parse(resource, way.constraints, &context).ok()
 }

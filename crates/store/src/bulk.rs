@@ -1,16 +1,21 @@
-//! Bulk loading: binary COPY of many new resources at a time, each slice one transaction with its audit record.
+//! Bulk loading: many new resources at a time, each slice one transaction with its audit record. Entries are copied; rows of
+//! resources are inserted, for PostgreSQL has no COPY into a table with row-level security.
 //!
 //! For first loads. Ids that exist already are left alone, so a load that was cut off can be run again.
 
 use crate::Store;
 use crate::concepts::Fresh;
 use crate::error::Error;
+use crate::find::read_by;
 use crate::trail::audit_rows;
-use crate::write::stage::{Put, first_rules};
+use crate::write::labels::{Written, hold_all, spread};
+use crate::write::stage::{Put, first_rules, first_versions};
+use crate::write::{WRITES_FOR, writer};
 use access::Grant;
 use audit::record::Record;
 use futures_util::pin_mut;
 use schema::resource::Table;
+use search::reader::Reader;
 use std::collections::{BTreeMap, HashSet};
 use tokio_postgres::Client;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
@@ -24,54 +29,41 @@ pub struct Loaded {
     pub skipped: u64,
 }
 
-const COLUMNS: &str = "id, shard, version_key, version, key, hospital, patient, code, code2, date_low, date_high, quantity, \
-    number, present, tokens, filters, method, dictionary, body, labels";
-const TYPES: [Type; 20] = [
-    Type::TEXT,
-    Type::INT4,
-    Type::INT8,
-    Type::INT4,
-    Type::INT8,
-    Type::INT4,
-    Type::INT8,
-    Type::INT8,
-    Type::INT8,
-    Type::INT8,
-    Type::INT8,
-    Type::INT8,
-    Type::INT8,
-    Type::INT8,
-    Type::INT8_ARRAY,
-    Type::INT8_ARRAY,
-    Type::INT2,
-    Type::INT2,
-    Type::BYTEA,
-    Type::INT8,
-];
-
 impl Store {
     /// Loads first versions. Their ids must be different from each other; `epoch` is that of their entries.
     pub async fn load(
         &self,
-        _grant: &Grant,
+        grant: &Grant,
         mut puts: Vec<Put>,
         epoch: i64,
         record: &Record,
     ) -> Result<Loaded, Error> {
         let mut client = self.pool.get().await?;
         let transaction = client.transaction().await?;
+        let said = transaction.prepare_cached(WRITES_FOR).await?;
+        transaction.execute(&said, &[&writer(grant.hospital())]).await?;
         let mut locks: Vec<i64> = puts.iter().map(|put| put.key).collect();
         locks.sort_unstable();
         let lock = "SELECT pg_advisory_xact_lock(key) FROM unnest($1::int8[]) AS key";
         transaction.execute(&transaction.prepare_cached(lock).await?, &[&locks]).await?;
 
         let before = puts.len();
-        let used = used(transaction.client(), &puts).await?;
+        let used = used(transaction.client(), grant, &puts).await?;
         puts.retain(|put| !used.contains(&(put.table.code, put.id.clone())));
         let skipped = before - puts.len();
 
+        let written: Vec<Written<'_>> = puts.iter().filter_map(Written::of_put).collect();
+        if let Some(hold) = hold_all(&written) {
+            transaction.execute(&hold.text, &hold.parameters()).await?;
+        }
         transaction.execute("SELECT hold_index_epoch($1)", &[&epoch]).await?;
-        self.copy(transaction.client(), &puts).await?;
+        for statement in first_versions(&self.dictionaries, &puts)? {
+            transaction.execute(&statement.text, &statement.parameters()).await?;
+        }
+        if let Some(spread) = spread(written.into_iter()) {
+            transaction.execute(&spread.text, &spread.parameters()).await?;
+        }
+        copy_entries(transaction.client(), &puts).await?;
         let mut fresh = Fresh::default();
         let concepts = puts.iter().flat_map(|put| &put.entries.concepts);
         if let Some(statement) = self.concepts.statement(concepts, &mut fresh) {
@@ -94,68 +86,22 @@ impl Store {
     ) -> Result<(), Error> {
         let entries = ["string_entry", "range_entry", "reference_entry", "concept_text", "history"];
         let names: Vec<&str> = tables.into_iter().map(|table| table.name).chain(entries).collect();
-        let analyze = format!("SET statement_timeout = 0; ANALYZE {}", names.join(", "));
-        let client = self.pool.get().await?;
-        client.batch_execute(&analyze).await?;
-        client.batch_execute("RESET statement_timeout").await?;
-        Ok(())
-    }
-
-    async fn copy(&self, client: &Client, puts: &[Put]) -> Result<(), Error> {
-        let mut by_table: BTreeMap<i16, (&'static Table, Vec<&Put>)> = BTreeMap::new();
-        for put in puts {
-            by_table.entry(put.table.code).or_insert((put.table, Vec::new())).1.push(put);
-        }
-        for (table, puts) in by_table.into_values() {
-            self.copy_resources(client, table, &puts).await?;
-        }
-        copy_entries(client, puts).await
-    }
-
-    async fn copy_resources(
-        &self,
-        client: &Client,
-        table: &'static Table,
-        puts: &[&Put],
-    ) -> Result<(), Error> {
-        let text = format!("COPY {} ({COLUMNS}) FROM STDIN BINARY", table.name);
-        let writer = BinaryCopyInWriter::new(client.copy_in(&text).await?, &TYPES);
-        pin_mut!(writer);
-        for put in puts {
-            let (dictionary, body) = self.dictionaries.compress(table, &put.json)?;
-            writer
-                .as_mut()
-                .write(&[
-                    &put.id,
-                    &put.shard,
-                    &put.version_key,
-                    &put.version,
-                    &put.key,
-                    &put.hospital,
-                    &put.patient(),
-                    &put.entries.code,
-                    &put.entries.code2,
-                    &put.entries.date.map(|(low, _)| low),
-                    &put.entries.date.map(|(_, high)| high),
-                    &put.entries.quantity,
-                    &put.entries.number,
-                    &put.entries.present,
-                    &put.entries.tokens,
-                    &put.entries.filters,
-                    &put.method.code(),
-                    &dictionary,
-                    &body,
-                    &put.entries.labels,
-                ])
-                .await?;
-        }
-        writer.finish().await?;
+        let mut client = self.pool.get().await?;
+        let transaction = client.transaction().await?;
+        transaction.batch_execute("SET LOCAL statement_timeout = 0").await?;
+        transaction.execute("SELECT analyze_tables($1)", &[&names]).await?;
+        transaction.commit().await?;
         Ok(())
     }
 }
 
 /// Ids that stand in the tables or in the history.
-async fn used(client: &Client, puts: &[Put]) -> Result<HashSet<(i16, String)>, Error> {
+async fn used(
+    client: &Client,
+    grant: &Grant,
+    puts: &[Put],
+) -> Result<HashSet<(i16, String)>, Error> {
+    let reader = Reader::of(grant).text();
     let mut by_table: BTreeMap<i16, (&'static Table, Vec<&str>)> = BTreeMap::new();
     for put in puts {
         by_table.entry(put.table.code).or_insert((put.table, Vec::new())).1.push(&put.id);
@@ -163,11 +109,11 @@ async fn used(client: &Client, puts: &[Put]) -> Result<HashSet<(i16, String)>, E
     let mut used = HashSet::new();
     for (table, ids) in by_table.into_values() {
         let text = format!(
-            "SELECT id FROM {} WHERE id = ANY($1) UNION \
-             SELECT id FROM history WHERE resource_type = $2 AND id = ANY($1)",
+            "SELECT id FROM open.{} WHERE id = ANY($1) UNION \
+             SELECT id FROM open.history WHERE resource_type = $2 AND id = ANY($1)",
             table.name
         );
-        for row in client.query(&text, &[&ids, &table.code]).await? {
+        for row in client.query(&read_by(&text, 3), &[&ids, &table.code, &reader]).await? {
             used.insert((table.code, row.try_get(0)?));
         }
     }

@@ -27,6 +27,9 @@ pub enum Error {
     TimedOut,
     #[error("the database has schema {found}, this program knows {known}; {advice}")]
     Schema { found: String, known: String, advice: &'static str },
+    /// The second wall stopped what the first one had let pass.
+    #[error("stopped: {0}")]
+    Mismatch(String),
     #[error("{0}")]
     Settings(String),
     #[error("a stored body cannot be read: {0}")]
@@ -49,6 +52,12 @@ fn summary(error: &tokio_postgres::Error) -> String {
     format!("SQLSTATE {state}, table {table}, constraint {constraint}")
 }
 
+/// Counted: it is never a client's fault, and never to be expected.
+pub(crate) fn mismatch(what: String) -> Error {
+    metrics::counter!("bund_access_mismatches_total").increment(1);
+    Error::Mismatch(what)
+}
+
 impl Error {
     pub fn is_contended(&self) -> bool {
         matches!(self, Error::Contended(_) | Error::Outdated)
@@ -69,6 +78,9 @@ impl From<tokio_postgres::Error> for Error {
                 Error::Contended(error)
             }
             state if state.code() == INDEX_EPOCH => Error::Outdated,
+            &SqlState::INSUFFICIENT_PRIVILEGE if is_policy(&error) => {
+                mismatch(format!("a row of another hospital: {}", summary(&error)))
+            }
             &SqlState::UNIQUE_VIOLATION if is_version_key => Error::Contended(error),
             &SqlState::QUERY_CANCELED | &SqlState::LOCK_NOT_AVAILABLE => Error::TimedOut,
             &SqlState::READ_ONLY_SQL_TRANSACTION => {
@@ -87,6 +99,12 @@ impl From<tokio_postgres::Error> for Error {
             _ => Error::Database(error),
         }
     }
+}
+
+/// Whether row-level security refused a row, by where in PostgreSQL that is: a right that is missing has the same state.
+fn is_policy(error: &tokio_postgres::Error) -> bool {
+    let routine = error.as_db_error().and_then(|detail| detail.routine());
+    routine == Some("ExecWithCheckOptions")
 }
 
 impl From<deadpool_postgres::PoolError> for Error {

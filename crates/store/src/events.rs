@@ -2,11 +2,12 @@
 
 use crate::Store;
 use crate::error::Error;
-use crate::find::{binds, prepared};
+use crate::find::rows;
 use crate::trail::Sealed;
 use access::{Agent, Purposes};
 use audit::event::Stored;
 use schema::resource::by_code;
+use search::reader::Reader;
 use search::sql::{Bind, Sql};
 use tokio_postgres::Row;
 
@@ -33,8 +34,7 @@ impl Store {
     pub async fn events(&self, asked: &Asked, zone: &str) -> Result<Sealed<Vec<Stored>>, Error> {
         let client = self.pool.get().await?;
         let sql = statement(asked, zone);
-        let statement = prepared(&client, &sql.text()).await?;
-        let rows = client.query(&statement, &binds(&sql)).await?;
+        let rows = rows(&client, &sql, "events").await?;
         Ok(Sealed::new(rows.iter().map(stored).collect::<Result<_, _>>()?))
     }
 }
@@ -69,13 +69,16 @@ fn statement(asked: &Asked, zone: &str) -> Sql {
     .then(", 'YYYY-MM-DD\"T\"HH24:MI:SS.MS'), \
            extract(epoch FROM (to_timestamp((r.id >> 11) / 1000000.0) AT TIME ZONE ")
     .bind(Bind::Text(zone.to_owned()))
-    .then(" - to_timestamp((r.id >> 11) / 1000000.0) AT TIME ZONE 'UTC'))::int4 / 60 \
+    .then(" - to_timestamp((r.id >> 11) / 1000000.0) AT TIME ZONE 'UTC'))::int4 / 60, \
+           r.address \
            FROM audit_record r LEFT JOIN audit_agent a ON a.key = r.agent \
            LEFT JOIN hospital h ON h.id = r.hospital AND r.hospital <> 0 \
-           LEFT JOIN patient p ON p.key = r.patient WHERE ")
+           LEFT JOIN open.patient p ON p.key = r.patient WHERE ")
     .append(Sql::all(all))
     .then(" ORDER BY r.id DESC LIMIT ")
     .bind(Bind::Int8(asked.limit))
+    // Of patients it has the id, whoever keeps them.
+    .read_by(Reader::Everything)
 }
 
 fn stored(row: &Row) -> Result<Stored, Error> {
@@ -109,6 +112,7 @@ fn stored(row: &Row) -> Result<Stored, Error> {
         agent,
         token: row.try_get(15)?,
         purposes: Purposes::of_bits(row.try_get(16)?),
+        address: row.try_get(19)?,
         recorded: format!("{local}{sign}{:02}:{:02}", offset / 60, offset % 60),
     })
 }

@@ -1,11 +1,12 @@
 //! Runs what the planner made (search.html).
 
 use crate::Store;
-use crate::error::Error;
+use crate::error::{Error, mismatch};
 use crate::row::Version;
 use crate::trail::Sealed;
 use deadpool_postgres::Object;
 use schema::resource::Table;
+use search::reader::{self, Reader};
 use search::render::SortKey;
 use search::sql::{Bind, Sql};
 use std::time::Instant;
@@ -80,11 +81,8 @@ impl Store {
     }
 
     pub(crate) async fn count_on(&self, client: &Object, sql: &Sql) -> Result<i64, Error> {
-        let statement = prepared(client, &sql.text()).await?;
-        let began = Instant::now();
-        let row = client.query_one(&statement, &binds(sql)).await?;
-        metrics::histogram!("bund_statement_seconds", "statement" => "count")
-            .record(began.elapsed());
+        let rows = rows(client, sql, "count").await?;
+        let row = rows.first().ok_or_else(|| Error::Corrupt("a count of nothing".to_owned()))?;
         Ok(row.try_get(0)?)
     }
 
@@ -104,18 +102,51 @@ impl Store {
         sql: &Sql,
         table: impl Fn(&Row) -> Result<&'static Table, Error>,
     ) -> Result<Matches, Error> {
-        let statement = prepared(client, &sql.text()).await?;
-        let began = Instant::now();
-        let rows = client.query(&statement, &binds(sql)).await?;
-        metrics::histogram!("bund_statement_seconds", "statement" => "find")
-            .record(began.elapsed());
+        let rows = rows(client, sql, "find").await?;
+        let reader = sql.reader();
         let snapshot = rows.first().map(|row| row.try_get("snapshot")).transpose()?;
         let matches = rows.iter().map(|row| {
             let version = self.version(table(row)?, row)?;
+            let_out(&reader, &version)?;
             Ok(Match { version, sort_key: sort_key(row)? })
         });
         Ok(Matches { matches: matches.collect::<Result<_, Error>>()?, snapshot })
     }
+}
+
+/// Rows of a statement, each of which its reader may see, as far as a row tells.
+pub(crate) fn let_out(reader: &Reader, version: &Version) -> Result<(), Error> {
+    let Version { table, hospital, patient, labels, .. } = version;
+    let row = reader::Row { table, hospital: *hospital, patient: *patient, labels: *labels };
+    match reader.may_see(&row) {
+        true => Ok(()),
+        false => Err(mismatch(format!("a row of {} that its reader may not see", table.resource))),
+    }
+}
+
+/// Runs a statement, which says to the database who reads.
+pub(crate) async fn rows(
+    client: &Object,
+    sql: &Sql,
+    named: &'static str,
+) -> Result<Vec<Row>, Error> {
+    let reader = sql.reader().text();
+    let mut parameters = binds(sql);
+    parameters.push(&reader);
+    let statement = prepared(client, &read_by(&sql.text(), parameters.len())).await?;
+    let began = Instant::now();
+    let rows = client.query(&statement, &parameters).await?;
+    metrics::histogram!("bund_statement_seconds", "statement" => named).record(began.elapsed());
+    Ok(rows)
+}
+
+/// A statement that says who reads before it reads: what is said holds as long as the statement runs, and for no other. The place of
+/// the parameter is its last. The reference to what was said, behind an OFFSET, keeps PostgreSQL from reading first.
+pub(crate) fn read_by(text: &str, place: usize) -> String {
+    format!(
+        "SELECT x.* FROM (SELECT set_config('bund.reader', ${place}::text, true) AS said) AS s \
+         CROSS JOIN LATERAL (SELECT y.* FROM ({text}) AS y WHERE s.said IS NOT NULL OFFSET 0) AS x"
+    )
 }
 
 async fn explained(client: &Object, sql: &Sql) -> Result<serde_json::Value, Error> {
@@ -124,6 +155,8 @@ async fn explained(client: &Object, sql: &Sql) -> Result<serde_json::Value, Erro
     let set = "SELECT set_config('bund.value_' || place, value, true) \
                FROM unnest($1::text[]) WITH ORDINALITY AS given (value, place)";
     client.query(set, &[&values]).await?;
+    let reader = sql.reader().text();
+    client.query("SELECT set_config('bund.reader', $1, true)", &[&reader]).await?;
     let arguments: Vec<String> = sql.binds().into_iter().zip(1..).map(argument).collect();
     let arguments = match arguments.is_empty() {
         true => String::new(),

@@ -69,7 +69,7 @@ impl Store {
     pub async fn signs(&self) -> Result<Signs, Error> {
         let client = self.pool.get().await?;
         let text = "SELECT (SELECT epoch FROM index_epoch), count(*), coalesce(max(version_key), 0), \
-                    EXISTS (SELECT 1 FROM reindex_progress WHERE finished_at IS NULL) FROM search_parameter";
+                    EXISTS (SELECT 1 FROM reindex_progress WHERE finished_at IS NULL) FROM open.search_parameter";
         let row = client.query_one(&client.prepare_cached(text).await?, &[]).await?;
         Ok(Signs {
             epoch: row.try_get(0)?,
@@ -81,7 +81,7 @@ impl Store {
     /// All SearchParameters, in the order of their ids.
     pub async fn declarations(&self, _grant: &Grant) -> Result<Vec<(String, Vec<u8>)>, Error> {
         let client = self.pool.get().await?;
-        let text = "SELECT id, dictionary, body FROM search_parameter ORDER BY id";
+        let text = "SELECT id, dictionary, body FROM open.search_parameter ORDER BY id";
         let mut declarations = Vec::new();
         for row in client.query(text, &[]).await? {
             let json = self.dictionaries.decompress(row.try_get(1)?, row.try_get(2)?)?;

@@ -2,12 +2,13 @@
 
 use crate::Store;
 use crate::error::Error;
-use crate::find::{binds, prepared};
+use crate::find::{let_out, read_by, rows};
 use crate::row::{COLUMNS, Version};
 use crate::trail::Sealed;
 use access::{Grant, Restriction};
 use deadpool_postgres::Object;
 use schema::resource::{Table, by_code};
+use search::reader::Reader;
 use search::render::history::{current, past};
 use search::sql::Sql;
 
@@ -62,16 +63,17 @@ impl Store {
             Restriction::Everything => {}
             Restriction::Bounded(_) => return self.read_open_on(client, grant, table, id).await,
         }
-        let text = format!("SELECT {COLUMNS} FROM {} WHERE id = $1", table.name);
-        let statement = client.prepare_cached(&text).await?;
-        if let Some(row) = client.query_opt(&statement, &[&id]).await? {
+        let reader = Reader::of(grant).text();
+        let text = format!("SELECT {COLUMNS} FROM open.{} WHERE id = $1", table.name);
+        let statement = client.prepare_cached(&read_by(&text, 2)).await?;
+        if let Some(row) = client.query_opt(&statement, &[&id, &reader]).await? {
             return Ok(Found::Current(self.version(table, &row)?));
         }
         let text = format!(
-            "SELECT {COLUMNS} FROM history WHERE resource_type = $1 AND id = $2 ORDER BY version DESC LIMIT 1"
+            "SELECT {COLUMNS} FROM open.history WHERE resource_type = $1 AND id = $2 ORDER BY version DESC LIMIT 1"
         );
-        let statement = client.prepare_cached(&text).await?;
-        let row = client.query_opt(&statement, &[&table.code, &id]).await?;
+        let statement = client.prepare_cached(&read_by(&text, 3)).await?;
+        let row = client.query_opt(&statement, &[&table.code, &id, &reader]).await?;
         Ok(match row {
             Some(row) => Found::Deleted(self.version(table, &row)?),
             None => Found::Nothing,
@@ -93,12 +95,13 @@ impl Store {
             }
         }
         let text = format!(
-            "SELECT {COLUMNS} FROM {} WHERE id = $1 AND version = $2 UNION ALL \
-             SELECT {COLUMNS} FROM history WHERE resource_type = $3 AND id = $1 AND version = $2 LIMIT 1",
+            "SELECT {COLUMNS} FROM open.{} WHERE id = $1 AND version = $2 UNION ALL \
+             SELECT {COLUMNS} FROM open.history WHERE resource_type = $3 AND id = $1 AND version = $2 LIMIT 1",
             table.name
         );
-        let statement = client.prepare_cached(&text).await?;
-        let row = client.query_opt(&statement, &[&id, &version, &table.code]).await?;
+        let statement = client.prepare_cached(&read_by(&text, 4)).await?;
+        let reader = Reader::of(grant).text();
+        let row = client.query_opt(&statement, &[&id, &version, &table.code, &reader]).await?;
         let Some(row) = row else { return Ok(Found::Nothing) };
         Ok(stands(self.version(table, &row)?))
     }
@@ -160,9 +163,10 @@ impl Store {
         table: &'static Table,
         sql: &Sql,
     ) -> Result<Option<Version>, Error> {
-        let statement = prepared(client, &sql.text()).await?;
-        let row = client.query_opt(&statement, &binds(sql)).await?;
-        row.map(|row| self.version(table, &row)).transpose()
+        let rows = rows(client, sql, "read").await?;
+        let version = rows.first().map(|row| self.version(table, row)).transpose()?;
+        version.iter().try_for_each(|version| let_out(&sql.reader(), version))?;
+        Ok(version)
     }
 
     pub(crate) async fn versions_on(
@@ -170,14 +174,16 @@ impl Store {
         client: &Object,
         sql: &Sql,
     ) -> Result<Vec<Version>, Error> {
-        let statement = prepared(client, &sql.text()).await?;
-        let rows = client.query(&statement, &binds(sql)).await?;
+        let reader = sql.reader();
+        let rows = rows(client, sql, "history").await?;
         let versions = rows.iter().map(|row| {
             let code = i16::try_from(row.try_get::<_, i32>("kind")?).ok();
             let table = code.and_then(by_code);
             let table =
                 table.ok_or_else(|| Error::Corrupt("a version of no known type".to_owned()))?;
-            self.version(table, row)
+            let version = self.version(table, row)?;
+            let_out(&reader, &version)?;
+            Ok(version)
         });
         versions.collect()
     }

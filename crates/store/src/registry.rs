@@ -1,11 +1,18 @@
 //! Who may say who calls: issuers of tokens, their hospitals and their clients, as data that administrators change.
 //!
-//! Every change notifies all replicas in its own transaction, so that what was taken back ends at once (`Changes`).
+//! Every change is recorded (`journal`) and notifies all replicas in its own transaction, so that what was taken back ends at once
+//! (`Changes`). An issuer comes into force when two people say so (`proposal`).
+
+pub mod journal;
+pub mod proposal;
 
 use crate::Store;
 use crate::error::Error as Failure;
 use futures_util::StreamExt as _;
 use futures_util::stream::poll_fn;
+use journal::{By, Deed};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::str::FromStr;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -25,7 +32,7 @@ pub struct Hospital {
 }
 
 /// Who signs tokens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Issuer {
     /// Compared byte by byte.
     pub iss: String,
@@ -47,6 +54,20 @@ pub struct Issuer {
     pub is_enabled: bool,
     /// The hospitals that it speaks for.
     pub hospitals: Vec<i32>,
+    /// Where it says which tokens are good, if it is asked.
+    pub introspection: Option<Introspection>,
+}
+
+/// How an issuer is asked about tokens (RFC 7662).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Introspection {
+    pub uri: String,
+    /// As whom we ask.
+    pub client: String,
+    /// The name of the file that has the secret; the secret itself is nowhere in the database.
+    pub secret: String,
+    /// Also about tokens that it signs, and not only about those that it alone can read.
+    pub is_for_all: bool,
 }
 
 /// What asks for data on behalf of somebody, or of a hospital.
@@ -84,6 +105,10 @@ pub enum Error {
     Unknown { what: &'static str, name: String },
     #[error("`{0}` is how another hospital is called already")]
     Taken(String),
+    #[error("nobody proposed the issuer {0}; `bund issuer add` proposes one")]
+    NotProposed(String),
+    #[error("{0} proposed it: somebody else has to approve")]
+    SamePerson(String),
     #[error("there are {0} registered already, which is as many as a server holds")]
     Full(i64),
     #[error(transparent)]
@@ -93,6 +118,13 @@ pub enum Error {
 impl From<tokio_postgres::Error> for Error {
     fn from(error: tokio_postgres::Error) -> Error {
         Error::Store(error.into())
+    }
+}
+
+impl Issuer {
+    /// As proposals and the journal have it: nothing of it is secret.
+    fn content(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
     }
 }
 
@@ -121,7 +153,8 @@ impl Store {
         let hospitals = transaction.query(text, &[&HOSPITALS_MAX]).await?;
         let text = "SELECT i.iss, i.name, i.jwks_uri, i.algorithms, i.audience, i.levels, i.max_lifetime, \
                     i.organisation_claim, i.broker, i.enabled, \
-                    ARRAY(SELECT h.hospital FROM issuer_hospital h WHERE h.iss = i.iss ORDER BY h.hospital) \
+                    ARRAY(SELECT h.hospital FROM issuer_hospital h WHERE h.iss = i.iss ORDER BY h.hospital), \
+                    i.introspection_uri, i.introspection_client, i.introspection_secret, i.introspection_for_all \
                     FROM issuer i ORDER BY i.iss LIMIT $1";
         let issuers = transaction.query(text, &[&ISSUERS_MAX]).await?;
         let text = "SELECT iss, client_id, hospital, may_assert_purpose, require_bound, enabled FROM client \
@@ -138,6 +171,7 @@ impl Store {
     /// The number of the hospital; the one in `hospital` is not looked at.
     pub async fn save_hospital(
         &self,
+        by: &By,
         hospital: &Hospital,
         existing: Existing,
     ) -> Result<i32, Error> {
@@ -170,62 +204,71 @@ impl Store {
                 [code, name, identifier, prefix, is_enabled];
             transaction.query_one(text, &values).await?.try_get(0)?
         };
-        finish(transaction).await?;
+        let detail = json!({ "name": name, "identifier": identifier, "prefix": prefix, "is_enabled": is_enabled });
+        finish(transaction, &Deed { by, action: "hospital saved", subject: code, detail }).await?;
         Ok(id)
     }
 
-    pub async fn enable_hospital(&self, code: &str, is_enabled: bool) -> Result<(), Error> {
+    pub async fn enable_hospital(
+        &self,
+        by: &By,
+        code: &str,
+        is_enabled: bool,
+    ) -> Result<(), Error> {
         let text = "UPDATE hospital SET enabled = $2 WHERE code = $1";
-        self.change_one("hospital", code, text, &[&code, &is_enabled]).await
+        let deed = Deed {
+            by,
+            action: if is_enabled { "hospital enabled" } else { "hospital disabled" },
+            subject: code,
+            detail: Value::Null,
+        };
+        self.change_one("hospital", text, &[&code, &is_enabled], &deed).await
     }
 
-    pub async fn save_issuer(&self, issuer: &Issuer, existing: Existing) -> Result<(), Error> {
-        let Issuer { iss, name, jwks_uri, algorithms, audience, levels, hospitals, .. } = issuer;
-        let Issuer { max_lifetime, organisation_claim, is_broker, is_enabled, .. } = issuer;
+    /// At once, on the word of one person: see `propose_issuer`.
+    pub async fn save_issuer(
+        &self,
+        by: &By,
+        issuer: &Issuer,
+        existing: Existing,
+    ) -> Result<(), Error> {
         let mut client = self.pool.get().await.map_err(Error::Store)?;
         let transaction = client.transaction().await?;
         begin(&transaction).await?;
-        let text = "DELETE FROM issuer WHERE iss = $1";
-        let was_there = transaction.execute(text, &[iss]).await? > 0;
-        if was_there && existing == Existing::Refuse {
-            return Err(Error::Known { what: "issuer", name: iss.clone() });
-        }
-        room(&transaction, "SELECT count(*) FROM issuer", ISSUERS_MAX).await?;
-        let text = "INSERT INTO issuer (iss, name, jwks_uri, algorithms, audience, levels, max_lifetime, \
-                    organisation_claim, broker, enabled) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 10] = [
-            iss,
-            name,
-            jwks_uri,
-            algorithms,
-            audience,
-            levels,
-            max_lifetime,
-            organisation_claim,
-            is_broker,
-            is_enabled,
-        ];
-        transaction.execute(text, &values).await?;
-        transaction.execute("DELETE FROM issuer_hospital WHERE iss = $1", &[iss]).await?;
-        let text = "INSERT INTO issuer_hospital (iss, hospital) SELECT DISTINCT $1::text, h FROM unnest($2::int4[]) h";
-        transaction.execute(text, &[iss, hospitals]).await?;
-        finish(transaction).await
+        put_issuer(&transaction, issuer, existing).await?;
+        let text = "DELETE FROM issuer_proposal WHERE iss = $1";
+        transaction.execute(text, &[&issuer.iss]).await?;
+        let (subject, detail) = (issuer.iss.as_str(), issuer.content());
+        finish(transaction, &Deed { by, action: "issuer saved by one", subject, detail }).await
     }
 
-    pub async fn enable_issuer(&self, iss: &str, is_enabled: bool) -> Result<(), Error> {
+    pub async fn enable_issuer(&self, by: &By, iss: &str, is_enabled: bool) -> Result<(), Error> {
         let text = "UPDATE issuer SET enabled = $2 WHERE iss = $1";
-        self.change_one("issuer", iss, text, &[&iss, &is_enabled]).await
+        let deed = Deed {
+            by,
+            action: if is_enabled { "issuer enabled" } else { "issuer disabled" },
+            subject: iss,
+            detail: Value::Null,
+        };
+        self.change_one("issuer", text, &[&iss, &is_enabled], &deed).await
     }
 
     /// With its clients.
-    pub async fn remove_issuer(&self, iss: &str) -> Result<(), Error> {
+    pub async fn remove_issuer(&self, by: &By, iss: &str) -> Result<(), Error> {
         let text = "WITH clients AS (DELETE FROM client WHERE iss = $1), \
-                    hospitals AS (DELETE FROM issuer_hospital WHERE iss = $1) \
+                    hospitals AS (DELETE FROM issuer_hospital WHERE iss = $1), \
+                    proposals AS (DELETE FROM issuer_proposal WHERE iss = $1) \
                     DELETE FROM issuer WHERE iss = $1";
-        self.change_one("issuer", iss, text, &[&iss]).await
+        let deed = Deed { by, action: "issuer removed", subject: iss, detail: Value::Null };
+        self.change_one("issuer", text, &[&iss], &deed).await
     }
 
-    pub async fn save_client(&self, client: &Client, existing: Existing) -> Result<(), Error> {
+    pub async fn save_client(
+        &self,
+        by: &By,
+        client: &Client,
+        existing: Existing,
+    ) -> Result<(), Error> {
         let Client { iss, client_id, hospital, may_assert_purpose, require_bound, is_enabled } =
             client;
         let mut connection = self.pool.get().await.map_err(Error::Store)?;
@@ -246,17 +289,31 @@ impl Store {
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
             [iss, client_id, hospital, may_assert_purpose, require_bound, is_enabled];
         transaction.execute(text, &values).await?;
-        finish(transaction).await
+        let detail = json!({
+            "iss": iss,
+            "hospital": hospital,
+            "may_assert_purpose": may_assert_purpose,
+            "require_bound": require_bound,
+            "is_enabled": is_enabled,
+        });
+        finish(transaction, &Deed { by, action: "client saved", subject: client_id, detail }).await
     }
 
     pub async fn enable_client(
         &self,
+        by: &By,
         iss: &str,
         client_id: &str,
         is_enabled: bool,
     ) -> Result<(), Error> {
         let text = "UPDATE client SET enabled = $3 WHERE iss = $1 AND client_id = $2";
-        self.change_one("client", client_id, text, &[&iss, &client_id, &is_enabled]).await
+        let deed = Deed {
+            by,
+            action: if is_enabled { "client enabled" } else { "client disabled" },
+            subject: client_id,
+            detail: json!({ "iss": iss }),
+        };
+        self.change_one("client", text, &[&iss, &client_id, &is_enabled], &deed).await
     }
 
     /// A connection of its own that hears of changes as they are committed.
@@ -287,17 +344,17 @@ impl Store {
     async fn change_one(
         &self,
         what: &'static str,
-        name: &str,
         text: &'static str,
         values: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+        deed: &Deed<'_>,
     ) -> Result<(), Error> {
         let mut client = self.pool.get().await.map_err(Error::Store)?;
         let transaction = client.transaction().await?;
         begin(&transaction).await?;
         if transaction.execute(text, values).await? == 0 {
-            return Err(Error::Unknown { what, name: name.to_owned() });
+            return Err(Error::Unknown { what, name: deed.subject.to_owned() });
         }
-        finish(transaction).await
+        finish(transaction, deed).await
     }
 }
 
@@ -320,13 +377,60 @@ async fn begin(transaction: &Transaction<'_>) -> Result<(), Error> {
     Ok(())
 }
 
+/// As it is to be, whatever it was.
+async fn put_issuer(
+    transaction: &Transaction<'_>,
+    issuer: &Issuer,
+    existing: Existing,
+) -> Result<(), Error> {
+    let Issuer { iss, name, jwks_uri, algorithms, audience, levels, hospitals, .. } = issuer;
+    let Issuer { max_lifetime, organisation_claim, is_broker, is_enabled, .. } = issuer;
+    let text = "DELETE FROM issuer WHERE iss = $1";
+    let was_there = transaction.execute(text, &[iss]).await? > 0;
+    if was_there && existing == Existing::Refuse {
+        return Err(Error::Known { what: "issuer", name: iss.clone() });
+    }
+    room(transaction, "SELECT count(*) FROM issuer", ISSUERS_MAX).await?;
+    let text = "INSERT INTO issuer (iss, name, jwks_uri, algorithms, audience, levels, max_lifetime, \
+                organisation_claim, broker, enabled, introspection_uri, introspection_client, introspection_secret, \
+                introspection_for_all) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    let asked = issuer.introspection.as_ref();
+    let (uri, asking) = (asked.map(|it| &it.uri), asked.map(|it| &it.client));
+    let (secret, is_for_all) = (asked.map(|it| &it.secret), asked.is_some_and(|it| it.is_for_all));
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 14] = [
+        iss,
+        name,
+        jwks_uri,
+        algorithms,
+        audience,
+        levels,
+        max_lifetime,
+        organisation_claim,
+        is_broker,
+        is_enabled,
+        &uri,
+        &asking,
+        &secret,
+        &is_for_all,
+    ];
+    transaction.execute(text, &values).await?;
+    transaction.execute("DELETE FROM issuer_hospital WHERE iss = $1", &[iss]).await?;
+    let text = "INSERT INTO issuer_hospital (iss, hospital) SELECT DISTINCT $1::text, h FROM unnest($2::int4[]) h";
+    transaction.execute(text, &[iss, hospitals]).await?;
+    Ok(())
+}
+
 async fn room(transaction: &Transaction<'_>, text: &'static str, most: i64) -> Result<(), Error> {
     let found: i64 = transaction.query_one(text, &[]).await?.try_get(0)?;
     if found < most { Ok(()) } else { Err(Error::Full(found)) }
 }
 
-/// The notice goes out when the change is committed, and not at all when it is not.
-async fn finish(transaction: deadpool_postgres::Transaction<'_>) -> Result<(), Error> {
+/// The notice goes out when the change is committed, with its record, and not at all when it is not.
+async fn finish(
+    transaction: deadpool_postgres::Transaction<'_>,
+    deed: &Deed<'_>,
+) -> Result<(), Error> {
+    journal::record(&transaction, deed).await?;
     transaction.execute("SELECT pg_notify($1, '')", &[&CHANNEL]).await?;
     transaction.commit().await?;
     Ok(())
@@ -356,7 +460,16 @@ fn issuer(row: &Row) -> Result<Issuer, Failure> {
         is_broker: row.try_get(8)?,
         is_enabled: row.try_get(9)?,
         hospitals: row.try_get(10)?,
+        introspection: introspection(row)?,
     })
+}
+
+fn introspection(row: &Row) -> Result<Option<Introspection>, Failure> {
+    let text = |column: usize| row.try_get::<_, Option<String>>(column);
+    let (Some(uri), Some(client), Some(secret)) = (text(11)?, text(12)?, text(13)?) else {
+        return Ok(None);
+    };
+    Ok(Some(Introspection { uri, client, secret, is_for_all: row.try_get(14)? }))
 }
 
 fn client_of(row: &Row) -> Result<Client, Failure> {

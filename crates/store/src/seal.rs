@@ -5,6 +5,7 @@
 //! record of it is missing or can come later. So leaves are in the order of transactions, and clocks have no say in it.
 
 pub mod archive;
+pub mod examination;
 pub mod kept;
 pub mod proof;
 mod rows;

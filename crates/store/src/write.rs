@@ -5,12 +5,13 @@
 //! So the loser of a race waits, then sees what the winner did. A change is staged as one array a column and written
 //! with one statement a table, all sent at once: BEGIN … COMMIT is a single round trip.
 
+pub(crate) mod labels;
 pub mod stage;
 
 use crate::Store;
 use crate::concepts::Fresh;
 use crate::error::Error;
-use crate::find::Matches;
+use crate::find::{Matches, read_by};
 use crate::history::{Scope, Wanted};
 use crate::read::Found;
 use crate::row::{COLUMNS, Version};
@@ -20,7 +21,9 @@ use audit::record::Record;
 use deadpool_postgres::Object;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, maybe_done};
+use labels::Written;
 use schema::resource::Table;
+use search::reader::Reader;
 use search::sql::Sql;
 use stage::{Staged, Statement};
 use std::collections::HashMap;
@@ -40,15 +43,26 @@ pub struct Transaction {
     fresh: Fresh,
     /// What the entries that are staged were made for.
     epoch: i64,
+    /// Whose rows it writes.
+    hospital: Option<HospitalId>,
+}
+
+/// Whose rows a transaction writes: the database refuses all others. `*` is of a job that goes through all hospitals.
+pub(crate) const WRITES_FOR: &str = "SELECT set_config('bund.hospital', $1, true)";
+
+/// As `WRITES_FOR` says it; nobody's for who writes nothing.
+pub(crate) fn writer(hospital: Option<HospitalId>) -> String {
+    hospital.map_or_else(String::new, |hospital| hospital.0.to_string())
 }
 
 impl Store {
     /// `epoch` is that of the entries that it will write.
-    pub async fn transaction(&self, epoch: i64) -> Result<Transaction, Error> {
+    pub async fn transaction(&self, grant: &Grant, epoch: i64) -> Result<Transaction, Error> {
         let client = self.pool.get().await?;
         Ok(Transaction {
             store: self.clone(),
             client: Some(client),
+            hospital: grant.hospital(),
             begun: false,
             fresh: Fresh::default(),
             epoch,
@@ -72,7 +86,8 @@ impl Transaction {
     async fn begin(&mut self) -> Result<(), Error> {
         if !self.begun {
             self.begun = true;
-            self.client()?.batch_execute("BEGIN").await?;
+            let said = Statement::new(WRITES_FOR).bind(writer(self.hospital));
+            send(self.client()?, Frame { begin: true, commit: false }, &[said]).await?;
         }
         Ok(())
     }
@@ -116,15 +131,16 @@ impl Transaction {
         let client = self.client()?;
         let mut found = HashMap::new();
         let is_bounded = matches!(grant.restriction(), Restriction::Bounded(_));
+        let reader = Reader::of(grant).text();
         for (table, ids) in by_table.into_values() {
             let text = format!(
-                "SELECT {COLUMNS} FROM {} WHERE id = ANY($1) UNION ALL \
-                 SELECT {COLUMNS} FROM history WHERE resource_type = $2 AND id = ANY($1) \
+                "SELECT {COLUMNS} FROM open.{} WHERE id = ANY($1) UNION ALL \
+                 SELECT {COLUMNS} FROM open.history WHERE resource_type = $2 AND id = ANY($1) \
                  AND superseded_key IS NULL",
                 table.name
             );
-            let statement = client.prepare_cached(&text).await?;
-            for row in client.query(&statement, &[&ids, &table.code]).await? {
+            let statement = client.prepare_cached(&read_by(&text, 3)).await?;
+            for row in client.query(&statement, &[&ids, &table.code, &reader]).await? {
                 let version = self.store.version(table, &row)?;
                 // What another hospital keeps and this caller may not see is as if it were not there.
                 let is_own = grant.may_change(HospitalId(version.hospital));
@@ -210,7 +226,9 @@ impl Transaction {
     }
 
     fn statements(&mut self, staged: &Staged) -> Result<Vec<Statement>, Error> {
-        let mut statements = stage::statements(&self.store.dictionaries, staged)?;
+        let mut statements: Vec<Statement> = labels::hold(staged).into_iter().collect();
+        statements.extend(stage::statements(&self.store.dictionaries, staged)?);
+        statements.extend(labels::spread(staged.puts.iter().filter_map(Written::of_put)));
         if !(staged.puts.is_empty() && staged.deletions.is_empty()) {
             statements.push(Statement::new("SELECT hold_index_epoch($1)").bind(self.epoch));
         }
@@ -230,7 +248,11 @@ impl Transaction {
     pub async fn commit(mut self, staged: &Staged, records: &[Record]) -> Result<Receipt, Error> {
         let frame = Frame { begin: !self.begun, commit: true };
         self.begun = true;
-        let mut statements = self.statements(staged)?;
+        let mut statements = Vec::new();
+        if frame.begin {
+            statements.push(Statement::new(WRITES_FOR).bind(writer(self.hospital)));
+        }
+        statements.extend(self.statements(staged)?);
         let agents = self.store.agents.statement(records.iter().filter_map(known));
         let mut learnt = Vec::new();
         if let Some((statement, keys)) = agents {

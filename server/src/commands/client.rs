@@ -1,16 +1,21 @@
 //! `bund client`: the clients of an issuer. As soon as one is registered, all others of that issuer are refused.
 
+use super::author::Author;
 use super::{Database, block_on, prepare, say, state, table};
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 use std::path::Path;
 use store::Store;
+use store::registry::journal::By;
 use store::registry::{Client, Existing, Registry};
 
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
     #[command(flatten)]
     database: Database,
+
+    #[command(flatten)]
+    author: Author,
 
     #[command(subcommand)]
     action: Action,
@@ -63,22 +68,23 @@ struct Add {
 
 pub fn run(config: Option<&Path>, arguments: Arguments) -> Result<()> {
     let prepared = prepare(config, &arguments.database)?;
+    let by = arguments.author.by()?;
     block_on(async {
         let store = Store::open(&prepared.settings.database).await?;
         match arguments.action {
-            Action::Add(add) => register(&store, add).await,
+            Action::Add(add) => register(&store, &by, add).await,
             Action::List { issuer, json } => list(&store, issuer.as_deref(), json).await,
             Action::Enable { iss, client_id } => {
-                Ok(store.enable_client(&iss, &client_id, true).await?)
+                Ok(store.enable_client(&by, &iss, &client_id, true).await?)
             }
             Action::Disable { iss, client_id } => {
-                Ok(store.enable_client(&iss, &client_id, false).await?)
+                Ok(store.enable_client(&by, &iss, &client_id, false).await?)
             }
         }
     })
 }
 
-async fn register(store: &Store, add: Add) -> Result<()> {
+async fn register(store: &Store, by: &By, add: Add) -> Result<()> {
     if !(1..=255).contains(&add.client_id.len()) {
         bail!("a client's id has 1 to 255 bytes");
     }
@@ -103,7 +109,7 @@ async fn register(store: &Store, add: Add) -> Result<()> {
         is_enabled: true,
     };
     let existing = if add.replace { Existing::Replace } else { Existing::Refuse };
-    Ok(store.save_client(&client, existing).await?)
+    Ok(store.save_client(by, &client, existing).await?)
 }
 
 async fn list(store: &Store, iss: Option<&str>, json: bool) -> Result<()> {

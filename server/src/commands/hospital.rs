@@ -1,16 +1,21 @@
 //! `bund hospital`: who can keep resources, and whom tokens can speak for. Running servers learn of it within seconds.
 
+use super::author::Author;
 use super::{Database, block_on, prepare, say, state, table};
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 use std::path::Path;
 use store::Store;
+use store::registry::journal::By;
 use store::registry::{Existing, Hospital};
 
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
     #[command(flatten)]
     database: Database,
+
+    #[command(flatten)]
+    author: Author,
 
     #[command(subcommand)]
     action: Action,
@@ -56,18 +61,19 @@ struct Add {
 
 pub fn run(config: Option<&Path>, arguments: Arguments) -> Result<()> {
     let prepared = prepare(config, &arguments.database)?;
+    let by = arguments.author.by()?;
     block_on(async {
         let store = Store::open(&prepared.settings.database).await?;
         match arguments.action {
-            Action::Add(add) => register(&store, add).await,
+            Action::Add(add) => register(&store, &by, add).await,
             Action::List { json } => list(&store, json).await,
-            Action::Enable { code } => Ok(store.enable_hospital(&code, true).await?),
-            Action::Disable { code } => Ok(store.enable_hospital(&code, false).await?),
+            Action::Enable { code } => Ok(store.enable_hospital(&by, &code, true).await?),
+            Action::Disable { code } => Ok(store.enable_hospital(&by, &code, false).await?),
         }
     })
 }
 
-async fn register(store: &Store, add: Add) -> Result<()> {
+async fn register(store: &Store, by: &By, add: Add) -> Result<()> {
     let is_code = |text: &str| {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
         (1..=64).contains(&text.len()) && text.bytes().all(is_plain)
@@ -95,7 +101,7 @@ async fn register(store: &Store, add: Add) -> Result<()> {
         is_enabled: true,
     };
     let existing = if add.replace { Existing::Replace } else { Existing::Refuse };
-    let id = store.save_hospital(&hospital, existing).await?;
+    let id = store.save_hospital(by, &hospital, existing).await?;
     say(&format!("hospital {} is number {id}", hospital.code));
     Ok(())
 }

@@ -1,19 +1,24 @@
 //! `bund issuer`: who signs the tokens that this server takes. Running servers learn of it within seconds.
 
+use super::author::Author;
 use super::{Database, block_on, prepare, say, state, table};
 use crate::identity::{Identity, ORGANISATION_CLAIM, Replays, inspect, objection};
-use crate::settings::Settings;
+use crate::settings::{Approval, Settings};
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use store::Store;
-use store::registry::{Existing, Issuer, Registry};
+use store::registry::journal::By;
+use store::registry::{Existing, Introspection, Issuer, Registry};
 
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
     #[command(flatten)]
     database: Database,
+
+    #[command(flatten)]
+    author: Author,
 
     #[command(subcommand)]
     action: Action,
@@ -21,8 +26,14 @@ pub struct Arguments {
 
 #[derive(clap::Subcommand, Debug)]
 enum Action {
-    /// Register an issuer.
+    /// Propose an issuer, or what is to become of it: it comes into force when somebody else approves.
     Add(Box<Add>),
+    /// Put in force what somebody else proposed.
+    Approve { iss: String },
+    /// Forget what was proposed.
+    Reject { iss: String },
+    /// What waits for somebody to approve, as JSON, an issuer a line.
+    Proposals,
     /// All issuers.
     List {
         /// As JSON, an issuer a line.
@@ -80,6 +91,22 @@ struct Add {
     #[arg(long, conflicts_with = "hospitals")]
     broker: bool,
 
+    /// Where it is asked about tokens that it alone can read (RFC 7662); one issuer may be asked.
+    #[arg(long, value_name = "URL", requires_all = ["introspection_client", "introspection_secret"])]
+    introspection: Option<String>,
+
+    /// As whom it is asked.
+    #[arg(long, value_name = "ID", requires = "introspection")]
+    introspection_client: Option<String>,
+
+    /// The name of the file in BUND_SECRETS_DIR that has the secret.
+    #[arg(long, value_name = "NAME", requires = "introspection")]
+    introspection_secret: Option<String>,
+
+    /// It is asked about the tokens that it signs, too.
+    #[arg(long, requires = "introspection")]
+    introspection_for_all: bool,
+
     /// Change the issuer if it is registered already; what is not given is as for a new one.
     #[arg(long)]
     replace: bool,
@@ -101,20 +128,58 @@ const TOKEN_BYTES_MAX: u64 = 64 * 1_024;
 pub fn run(config: Option<&Path>, arguments: Arguments) -> Result<()> {
     let prepared = prepare(config, &arguments.database)?;
     let allow_http_loopback = prepared.settings.identity.allow_http_loopback;
+    let by = arguments.author.by()?;
+    let approval = prepared.settings.identity.approval;
     block_on(async {
         let store = Store::open(&prepared.settings.database).await?;
         match arguments.action {
-            Action::Add(add) => register(&store, *add, allow_http_loopback).await,
+            Action::Add(add) => {
+                let (issuer, existing) = read(&store, *add, allow_http_loopback).await?;
+                register(&store, &by, &issuer, existing, approval).await
+            }
+            Action::Approve { iss } => Ok(store.approve_issuer(&by, &iss).await?),
+            Action::Reject { iss } => Ok(store.reject_issuer(&by, &iss).await?),
+            Action::Proposals => proposals(&store).await,
             Action::List { json } => list(&store, json).await,
-            Action::Enable { iss } => Ok(store.enable_issuer(&iss, true).await?),
-            Action::Disable { iss } => Ok(store.enable_issuer(&iss, false).await?),
-            Action::Remove { iss } => Ok(store.remove_issuer(&iss).await?),
+            Action::Enable { iss } => Ok(store.enable_issuer(&by, &iss, true).await?),
+            Action::Disable { iss } => Ok(store.enable_issuer(&by, &iss, false).await?),
+            Action::Remove { iss } => Ok(store.remove_issuer(&by, &iss).await?),
             Action::Check(arguments) => check(&store, &prepared.settings, &arguments).await,
         }
     })
 }
 
-async fn register(store: &Store, add: Add, allow_http_loopback: bool) -> Result<()> {
+async fn register(
+    store: &Store,
+    by: &By,
+    issuer: &Issuer,
+    existing: Existing,
+    approval: Approval,
+) -> Result<()> {
+    match approval {
+        Approval::One => store.save_issuer(by, issuer, existing).await?,
+        Approval::Two => {
+            store.propose_issuer(by, issuer, existing).await?;
+            say("proposed; it comes into force when somebody else approves: bund issuer approve");
+        }
+    }
+    if !issuer.is_broker && issuer.hospitals.is_empty() {
+        say("it speaks for no hospital yet: give --hospital or --broker");
+    }
+    Ok(())
+}
+
+async fn proposals(store: &Store) -> Result<()> {
+    let registry = store.registry().await?;
+    for proposal in store.issuer_proposals().await? {
+        let mut line = as_json(&proposal.issuer, &registry);
+        line["proposed_by"] = json!(proposal.by.name);
+        say(&line.to_string());
+    }
+    Ok(())
+}
+
+async fn read(store: &Store, add: Add, allow_http_loopback: bool) -> Result<(Issuer, Existing)> {
     let registry = store.registry().await?;
     let number = |code: &String| {
         let hospital = registry.hospitals.iter().find(|hospital| hospital.code == *code);
@@ -123,6 +188,22 @@ async fn register(store: &Store, add: Add, allow_http_loopback: bool) -> Result<
         })?;
         Ok(hospital.id)
     };
+    let asked = (add.introspection, add.introspection_client, add.introspection_secret);
+    let introspection = match asked {
+        (Some(uri), Some(client), Some(secret)) => {
+            Some(Introspection { uri, client, secret, is_for_all: add.introspection_for_all })
+        }
+        _ => None,
+    };
+    let mut others = registry.issuers.iter().filter(|issuer| issuer.iss != add.iss);
+    if introspection.is_some()
+        && let Some(other) = others.find(|issuer| issuer.introspection.is_some())
+    {
+        bail!(
+            "{} is asked about opaque tokens already: whose such a token is could not be told",
+            other.iss
+        );
+    }
     let issuer = Issuer {
         name: add.name.unwrap_or_else(|| add.iss.clone()),
         iss: add.iss,
@@ -135,16 +216,13 @@ async fn register(store: &Store, add: Add, allow_http_loopback: bool) -> Result<
         is_broker: add.broker,
         is_enabled: true,
         hospitals: add.hospitals.iter().map(number).collect::<Result<_>>()?,
+        introspection,
     };
     if let Some(objection) = objection(&issuer, allow_http_loopback) {
         bail!(objection);
     }
     let existing = if add.replace { Existing::Replace } else { Existing::Refuse };
-    store.save_issuer(&issuer, existing).await?;
-    if !issuer.is_broker && issuer.hospitals.is_empty() {
-        say("it speaks for no hospital yet: give --hospital or --broker");
-    }
-    Ok(())
+    Ok((issuer, existing))
 }
 
 async fn check(store: &Store, settings: &Settings, arguments: &Check) -> Result<()> {
@@ -224,5 +302,11 @@ fn as_json(issuer: &Issuer, registry: &Registry) -> Value {
         "organisation_claim": issuer.organisation_claim,
         "broker": issuer.is_broker,
         "hospitals": codes(issuer, registry),
+        "introspection": issuer.introspection.as_ref().map(|asked| json!({
+            "uri": asked.uri,
+            "client": asked.client,
+            "secret": asked.secret,
+            "for_all": asked.is_for_all,
+        })),
     })
 }

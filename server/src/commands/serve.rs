@@ -2,6 +2,7 @@
 
 use super::{Database, prepare, say};
 use crate::app::App;
+use crate::sealing::signer;
 use crate::serve::{listen, run as serve};
 use anyhow::{Context, Result, bail};
 use std::net::SocketAddr;
@@ -53,6 +54,8 @@ pub fn run(config: Option<&Path>, arguments: Arguments) -> Result<()> {
             }
         }
         let mut app = App::new(prepared.settings.clone()).await?;
+        // A key that cannot be had is told now, not by a log that nobody reads.
+        signer(&app.settings, &app.store).await?;
         if is_insecure {
             if let Err(reason) = app.check_role().await {
                 tracing::warn!("{reason:#}");

@@ -1,10 +1,10 @@
-//! Fetches the keys of registered issuers, and nothing else: bounded, without redirects, without a proxy of the environment.
+//! Asks registered issuers for their keys and about their tokens, and nobody else: bounded, without redirects, without a proxy of the environment.
 
 use super::keys::KeySet;
 use crate::settings;
 use fhir::json::{self, Limits};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Url};
+use reqwest::{Certificate, Client, RequestBuilder, Url};
 use serde_json::Value;
 use std::net::IpAddr;
 use std::path::Path;
@@ -34,6 +34,8 @@ pub enum Error {
         "discovery: it is of the issuer `{0}`; register that one, byte by byte, or correct what the issuer calls itself"
     )]
     OtherIssuer(String),
+    #[error("introspection: the answer is not JSON")]
+    Introspection,
     #[error("the key set is not valid: {0}")]
     Keys(String),
 }
@@ -114,9 +116,33 @@ impl Fetch {
         Ok(document)
     }
 
+    /// What a registered issuer says of a token (RFC 7662, section 2); the client is named as RFC 6749, section 2.3.1, has it.
+    pub(super) async fn introspect(
+        &self,
+        uri: &str,
+        client: &str,
+        secret: &str,
+        token: &str,
+    ) -> Result<Value, Error> {
+        let form = [("token", token), ("token_type_hint", "access_token")];
+        let request = self
+            .client
+            .post(address(uri, self.allow_http_loopback)?)
+            .basic_auth(encoded(client), Some(encoded(secret)))
+            .header("accept", "application/json")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form.map(|(name, value)| format!("{name}={}", encoded(value))).join("&"));
+        let bytes = self.answered(request).await?;
+        json::parse(&bytes, &LIMITS).map_err(|_| Error::Introspection)
+    }
+
     async fn get(&self, address: Url) -> Result<Vec<u8>, Error> {
+        self.answered(self.client.get(address)).await
+    }
+
+    async fn answered(&self, request: RequestBuilder) -> Result<Vec<u8>, Error> {
         let failure = |error: reqwest::Error| Error::NoAnswer(chain(&error));
-        let mut response = self.client.get(address).send().await.map_err(failure)?;
+        let mut response = request.send().await.map_err(failure)?;
         if response.status().as_u16() != 200 {
             return Err(Error::Status(response.status().as_u16()));
         }
@@ -141,6 +167,21 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, Error> {
         return Err(failure("it has no certificate in PEM".to_owned()));
     }
     Ok(found)
+}
+
+/// As a form has it.
+fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => {
+                out.push(char::from(byte));
+            }
+            b' ' => out.push('+'),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
 }
 
 /// With what caused it: reqwest alone says only that something failed.

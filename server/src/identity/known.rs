@@ -2,10 +2,12 @@
 
 use super::clock::Clock;
 use super::fetch::Fetch;
+use super::introspection::Introspector;
 use super::keys::algorithm;
 use super::supply::Supply;
 use jsonwebtoken::Algorithm;
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use store::registry::{Client, Hospital, Issuer, Registry};
 
@@ -17,8 +19,17 @@ pub(super) struct Known {
     pub(super) number: u64,
     pub(super) registry: Registry,
     issuers: HashMap<String, Arc<Trusted>>,
+    /// Whom to ask about tokens that nobody else can read.
+    pub(super) opaque: Asked,
     /// By code and by identifier; a name of two hospitals names neither.
     hospitals: HashMap<String, Option<Hospital>>,
+}
+
+/// A token that cannot be read does not say whose it is: one issuer may be asked, or none.
+pub(super) enum Asked {
+    Nobody,
+    One(Arc<Trusted>),
+    Several,
 }
 
 /// An issuer that is enabled.
@@ -29,6 +40,7 @@ pub(super) struct Trusted {
     /// Empty when the issuer vouches for its clients itself.
     clients: HashMap<String, Client>,
     pub(super) supply: Arc<Supply>,
+    pub(super) introspector: Option<Arc<Introspector>>,
 }
 
 impl Known {
@@ -37,6 +49,7 @@ impl Known {
         registry: Registry,
         before: Option<&Known>,
         base: &str,
+        secrets: Option<&Path>,
         fetch: &Arc<Fetch>,
         clock: &Arc<Clock>,
     ) -> Known {
@@ -47,12 +60,19 @@ impl Known {
         }
         let mut issuers = HashMap::new();
         for issuer in registry.issuers.iter().filter(|issuer| issuer.is_enabled) {
-            let kept = before
-                .and_then(|before| before.issuer(&issuer.iss))
+            let same = before.and_then(|before| before.issuer(&issuer.iss));
+            let kept = same
                 .map(|trusted| Arc::clone(&trusted.supply))
                 .filter(|supply| supply.jwks_uri == issuer.jwks_uri);
             let supply = kept.unwrap_or_else(|| {
                 Arc::new(Supply::new(&issuer.iss, issuer.jwks_uri.as_deref(), fetch, clock))
+            });
+            let introspector = issuer.introspection.as_ref().map(|asked| {
+                let kept = same.and_then(|trusted| trusted.introspector.clone());
+                kept.filter(|kept| kept.asked == *asked).unwrap_or_else(|| {
+                    let folder = secrets.map(Path::to_path_buf);
+                    Arc::new(Introspector::new(&issuer.iss, asked, folder, fetch, clock))
+                })
             });
             let audience = match issuer.audience.as_slice() {
                 [] => vec![base.to_owned()],
@@ -64,6 +84,7 @@ impl Known {
                 audience,
                 clients: clients.remove(issuer.iss.as_str()).unwrap_or_default(),
                 supply,
+                introspector,
             };
             issuers.insert(issuer.iss.clone(), Arc::new(trusted));
         }
@@ -82,8 +103,15 @@ impl Known {
                     .or_insert_with(|| Some(hospital.clone()));
             }
         }
+        let mut opaque = Asked::Nobody;
+        for trusted in issuers.values().filter(|trusted| trusted.introspector.is_some()) {
+            opaque = match opaque {
+                Asked::Nobody => Asked::One(Arc::clone(trusted)),
+                Asked::One(_) | Asked::Several => Asked::Several,
+            };
+        }
         let number = before.map_or(0, |before| before.number + 1);
-        Known { number, registry, issuers, hospitals }
+        Known { number, registry, issuers, opaque, hospitals }
     }
 
     /// Byte by byte.
@@ -129,13 +157,28 @@ impl Trusted {
 
 /// What is wrong with an issuer that somebody wants to register.
 pub fn objection(issuer: &Issuer, allow_http_loopback: bool) -> Option<String> {
-    for address in std::iter::once(&issuer.iss).chain(&issuer.jwks_uri) {
+    let asked = issuer.introspection.as_ref();
+    let addresses = std::iter::once(&issuer.iss).chain(&issuer.jwks_uri);
+    for address in addresses.chain(asked.map(|asked| &asked.uri)) {
         if let Err(error) = super::fetch::address(address, allow_http_loopback) {
             return Some(error.to_string());
         }
     }
     if issuer.iss.contains('?') {
         return Some(format!("`{}`: an issuer has no query", issuer.iss));
+    }
+    if asked.is_some_and(|asked| !(1..=255).contains(&asked.client.len())) {
+        return Some("the client that asks about tokens has an id of 1 to 255 bytes".to_owned());
+    }
+    let is_file = |name: &str| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        (1..=64).contains(&name.len()) && name.bytes().all(is_plain) && !name.starts_with('.')
+    };
+    if let Some(asked) = asked.filter(|asked| !is_file(&asked.secret)) {
+        return Some(format!(
+            "`{}` is no name of a file in BUND_SECRETS_DIR: 1 to 64 letters, digits, `-`, `.`, `_`",
+            asked.secret
+        ));
     }
     if issuer.algorithms.is_empty() || issuer.levels.is_empty() {
         return Some("an issuer needs one algorithm and one level at least".to_owned());

@@ -5,6 +5,7 @@ mod claims;
 #[path = "../../../tests/src/harness/issuer.rs"]
 mod issuer;
 mod keys;
+mod opaque;
 mod registry;
 mod token;
 
@@ -55,6 +56,7 @@ fn registered(iss: &str) -> Registered {
         is_broker: false,
         is_enabled: true,
         hospitals: vec![1, 2],
+        introspection: None,
     }
 }
 

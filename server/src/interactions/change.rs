@@ -6,6 +6,7 @@
 //! from the start, a bounded number of times.
 
 mod decide;
+mod guardian;
 mod references;
 mod resolve;
 mod stage;
@@ -15,11 +16,16 @@ use crate::app::App;
 use crate::http::answer::{Answer, Content, VersionTag};
 use crate::http::etag::Condition;
 use crate::http::failure::Failure;
+use crate::http::preferences::Return;
 use crate::http::request::Request;
 use crate::indexing;
 use ::search::query::Query;
 use access::{Denied, Grant, Interaction};
 use audit::record::{Record, Subject};
+use fhir::outcome::Issue;
+use fhir::resident;
+use jiff::Zoned;
+use jiff::tz::TimeZone;
 use schema::resource::Table;
 use serde_json::Value;
 use std::sync::Arc;
@@ -200,7 +206,7 @@ async fn attempt(
     work: &Work<'_>,
     finish: &impl Fn(&[Changed]) -> Answer,
 ) -> Result<Done, Stop> {
-    let mut transaction = app.store.transaction(app.extractor.custom().epoch).await?;
+    let mut transaction = app.store.transaction(grant, app.extractor.custom().epoch).await?;
     let outcome = prepare(app, grant, work, &mut transaction).await;
     let mut decided = match outcome {
         Ok(Prepared::Decided(decided)) => decided,
@@ -294,6 +300,7 @@ async fn prepare(
                 .map_err(|failure| in_entry(failure, change.entry))?;
         }
     }
+    guardian::check_all(app, grant, transaction, &decided).await?;
     Ok(Prepared::Decided(decided))
 }
 
@@ -320,11 +327,12 @@ fn record(grant: &Grant, request: &Request, changed: &Changed) -> Record {
         purposes: grant.purposes(),
         subject: Some(Subject {
             table: changed.table,
-            id: Some(changed.id.clone()),
+            id: Some(changed.id.clone()).filter(|id| !id.is_empty()),
             version: changed.tag.map(|tag| tag.version),
         }),
         patients: changed.patient.into_iter().collect(),
         query: None,
+        address: request.address,
     }
 }
 
@@ -365,15 +373,30 @@ impl Changed {
             ) => Some(format!("{}/{}/_history/{}", self.table.resource, self.id, tag.version)),
             (_, _) => None,
         };
-        let issues = [fhir::outcome::Issue::information(self.effect.sentence())];
         let answer = Answer { status: self.effect.status(), location, version: self.tag, content };
         let preference = request.headers.preferences.r#return;
+        let issues = match preference {
+            Return::OperationOutcome => self.issues(),
+            Return::Minimal | Return::Representation => Vec::new(),
+        };
         let mut answer = answer.preferred(preference, &issues);
         // 204 has no body; who asked for an outcome gets it with 200.
         if answer.status == 204 && !matches!(answer.content, Content::Nothing) {
             answer.status = 200;
         }
         answer
+    }
+
+    /// For `Prefer: return=OperationOutcome`: what was done, and what is doubtful about it.
+    pub fn issues(&self) -> Vec<Issue> {
+        let mut issues = vec![Issue::information(self.effect.sentence())];
+        let resource = self.json.as_ref().and_then(|json| serde_json::from_slice(json).ok());
+        if let Some(resource) = resource.filter(|_| self.is_shown) {
+            // Where the day is over last: nobody is told that a child of today is still to be born.
+            let today = Zoned::now().with_time_zone(TimeZone::fixed(jiff::tz::offset(14))).date();
+            issues.extend(resident::doubts(&resource, today));
+        }
+        issues
     }
 
     pub(super) fn of(
@@ -422,6 +445,7 @@ fn kept(answer: &Answer) -> Vec<u8> {
     match &answer.content {
         Content::Nothing => {}
         Content::Text(body) => text.extend_from_slice(body),
+        Content::Table(table) => text.extend_from_slice(table.as_bytes()),
         Content::Tree(tree) => text.extend_from_slice(&fhir::json::write(tree)),
     }
     text

@@ -244,6 +244,7 @@ pub fn context<'a>(app: &'a App, unknown: Unknown, codes: &'a Codes) -> Context<
         unknown,
         codes,
         custom: app.extractor.custom(),
+        veil: app.extractor.veil(),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::network::Networks;
 use super::source::{Error, Source};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 #[derive(Clone, Debug, Default)]
 pub struct Identity {
@@ -14,6 +15,30 @@ pub struct Identity {
     pub trusted_proxies: Networks,
     /// The header in which they say which certificate it was; in lower case.
     pub certificate_header: Option<String>,
+    /// The folder of the secrets that issuers know us by, a file each.
+    pub secrets_dir: Option<PathBuf>,
+    pub approval: Approval,
+}
+
+/// How many people it takes to register an issuer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Approval {
+    /// For a site with one administrator, and for demonstrations.
+    One,
+    #[default]
+    Two,
+}
+
+impl FromStr for Approval {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Approval, String> {
+        match text {
+            "1" => Ok(Approval::One),
+            "2" => Ok(Approval::Two),
+            _ => Err(format!("`{text}` is neither 1 nor 2")),
+        }
+    }
 }
 
 pub(super) fn read(source: &Source) -> Result<Identity, Error> {
@@ -39,5 +64,7 @@ pub(super) fn read(source: &Source) -> Result<Identity, Error> {
         ca_file: source.find("BUND_IDENTITY_CA_FILE")?,
         trusted_proxies,
         certificate_header: header.map(|name| name.to_ascii_lowercase()),
+        secrets_dir: source.find("BUND_SECRETS_DIR")?,
+        approval: source.get("BUND_REGISTRY_APPROVERS")?,
     })
 }

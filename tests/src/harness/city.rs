@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use server::identity::ORGANISATION_CLAIM;
 use store::Store;
+use store::registry::journal::By;
 use store::registry::{Existing, Hospital, Issuer as Registered};
 
 /// Codes of the hospitals; the ids of their resources begin with them and a dash.
@@ -26,6 +27,7 @@ impl City {
         let database = Database::migrated().await;
         let issuer = Issuer::start().await;
         let store = Store::open(&settings(&database.url)).await.unwrap();
+        let by = By::new("tests", "tests");
         let mut hospitals = Vec::new();
         for code in HOSPITALS {
             let hospital = Hospital {
@@ -36,7 +38,7 @@ impl City {
                 prefix: Some(format!("{code}-")),
                 is_enabled: true,
             };
-            hospitals.push(store.save_hospital(&hospital, Existing::Refuse).await.unwrap());
+            hospitals.push(store.save_hospital(&by, &hospital, Existing::Refuse).await.unwrap());
         }
         let registered = Registered {
             iss: issuer.iss.clone(),
@@ -50,8 +52,9 @@ impl City {
             is_broker: true,
             is_enabled: true,
             hospitals,
+            introspection: None,
         };
-        store.save_issuer(&registered, Existing::Refuse).await.unwrap();
+        store.save_issuer(&by, &registered, Existing::Refuse).await.unwrap();
         let mut all = options(&[("BUND_IDENTITY_ALLOW_HTTP_LOOPBACK", "true")]);
         all.extend(options(more));
         let server = TestServer::start_for(super::server::Callers::Known, database, all).await;

@@ -10,8 +10,9 @@ use aws_lc_rs::signature::{
     RsaPublicKeyComponents,
 };
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -44,6 +45,11 @@ struct Shared {
     keys: Vec<Value>,
     discoveries: u32,
     fetches: u32,
+    introspections: u32,
+    /// What it says of tokens, by the form that asks.
+    said: HashMap<String, Value>,
+    /// The only header that it lets ask.
+    authorization: String,
 }
 
 impl Issuer {
@@ -57,6 +63,9 @@ impl Issuer {
             keys: vec![key.jwk()],
             discoveries: 0,
             fetches: 0,
+            introspections: 0,
+            said: HashMap::new(),
+            authorization: String::new(),
         }));
         let (address, seen) = (iss.clone(), Arc::clone(&shared));
         let task = tokio::spawn(async move {
@@ -110,6 +119,23 @@ impl Issuer {
         self.shared.lock().unwrap().fetches
     }
 
+    /// From now on it says this of the token.
+    pub(crate) fn say(&self, token: &str, answer: Value) {
+        let form = format!("token={token}&token_type_hint=access_token");
+        self.shared.lock().unwrap().said.insert(form, answer);
+    }
+
+    /// Who may ask about tokens, as a form has both.
+    pub(crate) fn expect_client(&self, id: &str, secret: &str) {
+        let authorization = format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")));
+        self.shared.lock().unwrap().authorization = authorization;
+    }
+
+    /// How often it was asked about tokens.
+    pub(crate) fn introspections(&self) -> u32 {
+        self.shared.lock().unwrap().introspections
+    }
+
     /// How often anything was asked for.
     pub(crate) fn requests(&self) -> u32 {
         let shared = self.shared.lock().unwrap();
@@ -134,10 +160,28 @@ async fn answer(mut stream: TcpStream, iss: String, shared: Arc<Mutex<Shared>>) 
     }
     let request = String::from_utf8(request).unwrap();
     let is_discovery = request.contains("/.well-known/");
+    let header = |name: &str| {
+        let mut lines = request.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    };
+    let mut form = vec![0; header("content-length").map_or(0, |length| length.parse().unwrap())];
+    if stream.read_exact(&mut form).await.is_err() {
+        return;
+    }
     let (serving, keys) = {
         let mut shared = shared.lock().unwrap();
-        *(if is_discovery { &mut shared.discoveries } else { &mut shared.fetches }) += 1;
-        (shared.serving.clone(), json!({ "keys": shared.keys }))
+        if request.starts_with("POST ") {
+            shared.introspections += 1;
+            let is_known = header("authorization") == Some(&shared.authorization);
+            let said = shared.said.get(std::str::from_utf8(&form).unwrap());
+            let said = said.cloned().unwrap_or_else(|| json!({ "active": false }));
+            let refused = Serving::Redirect("a form to log in".to_owned());
+            let is_normal = matches!(shared.serving, Serving::Normal);
+            (if is_normal && !is_known { refused } else { shared.serving.clone() }, said)
+        } else {
+            *(if is_discovery { &mut shared.discoveries } else { &mut shared.fetches }) += 1;
+            (shared.serving.clone(), json!({ "keys": shared.keys }))
+        }
     };
     let mut discovery = json!({ "issuer": iss, "jwks_uri": format!("{iss}/certs") });
     let (head, body) = match serving {

@@ -23,7 +23,7 @@ async fn plain(city: &City) {
         });
         city.admin.post("", &json!({ "realm": REALM, "enabled": true, "clients": [client] })).await;
         let registered = signer(&city.issuer(REALM), "RS256");
-        city.store.save_issuer(&registered, Existing::Refuse).await.unwrap();
+        city.store.save_issuer(&super::shared::by(), &registered, Existing::Refuse).await.unwrap();
     };
     MADE.get_or_init(make).await;
 }

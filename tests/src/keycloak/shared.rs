@@ -10,6 +10,7 @@ use server::identity::ORGANISATION_CLAIM;
 use std::net::TcpListener;
 use std::path::Path;
 use store::Store;
+use store::registry::journal::By;
 use store::registry::{Client as Registered, Existing, Hospital, Issuer as Signer};
 
 const REALM: &str = include_str!("../../../helm/bund/files/keycloak/city-realm.json");
@@ -89,9 +90,9 @@ impl City {
                 prefix: Some(format!("{code}-")),
                 is_enabled: true,
             };
-            numbers.push(store.save_hospital(&hospital, Existing::Refuse).await.unwrap());
+            numbers.push(store.save_hospital(&by(), &hospital, Existing::Refuse).await.unwrap());
         }
-        store.save_issuer(&signer(&city, "ES256"), Existing::Refuse).await.unwrap();
+        store.save_issuer(&by(), &signer(&city, "ES256"), Existing::Refuse).await.unwrap();
         for (id, hospital) in [("portal", None), ("hospital-ehr", numbers.first().copied())] {
             let client = Registered {
                 iss: city.clone(),
@@ -101,7 +102,7 @@ impl City {
                 require_bound: false,
                 is_enabled: true,
             };
-            store.save_client(&client, Existing::Refuse).await.unwrap();
+            store.save_client(&by(), &client, Existing::Refuse).await.unwrap();
         }
         process.ready(&format!("{city}/.well-known/openid-configuration")).await;
         let client = Client::builder().no_proxy().build().unwrap();
@@ -179,6 +180,11 @@ impl City {
     }
 }
 
+/// Who changes the registry here.
+pub(crate) fn by() -> By {
+    By::new("tests", "tests")
+}
+
 pub(crate) fn portal(scope: &str) -> Asked<'_> {
     Asked { client: "portal", redirect: PORTAL, scope, acr: None, hint: None }
 }
@@ -196,6 +202,7 @@ pub(crate) fn signer(iss: &str, algorithm: &str) -> Signer {
         is_broker: true,
         is_enabled: true,
         hospitals: Vec::new(),
+        introspection: None,
     }
 }
 

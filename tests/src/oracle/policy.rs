@@ -8,8 +8,11 @@ use super::random::Random;
 use super::values::local;
 use super::world::{HERE, World};
 use crate::harness::{City, HOSPITALS, TestServer, entry, options, transaction};
+use crate::walls;
+use access::{Purposes, Token};
+use search::reader::Reader;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Caller {
@@ -65,6 +68,8 @@ pub(super) struct Shared {
     custodians: Vec<&'static str>,
     /// Of patients, by their number.
     stances: Vec<Stance>,
+    /// Of each resource, by its name, its own labels and those that reached it.
+    labels: HashMap<String, BTreeSet<&'static str>>,
 }
 
 impl Shared {
@@ -74,6 +79,15 @@ impl Shared {
             *resource = serde_json::from_str(&resource.to_string().replace(HERE, "")).unwrap();
         }
         let patients = world.of("Patient").count();
+        let reason = |random: &mut Random| {
+            let code = *random.pick(&["F20.1", "B20", "F10.2", "I10"]);
+            json!([{ "coding": [{ "system": "http://hl7.org/fhir/sid/icd-10", "code": code }] }])
+        };
+        for resource in &mut world.resources {
+            if kind_of(resource) == "Encounter" {
+                resource["reasonCode"] = reason(random);
+            }
+        }
         for number in 1..=patients {
             let subject = json!({ "reference": format!("Patient/p{number}") });
             let code = *random.pick(&["F20.1", "B20", "I10", "F10.2"]);
@@ -85,8 +99,30 @@ impl Shared {
                 world.resources.push(json!({
                     "resourceType": "Encounter", "id": format!("care{number}"), "status": "in-progress",
                     "class": { "system": "urn:a", "code": "Hb" }, "subject": subject,
+                    "reasonCode": reason(random),
                 }));
             }
+            // What was measured in the patient's own visits, the second because of the first.
+            let visits: Vec<Value> = world
+                .of("Encounter")
+                .filter(|visit| visit["subject"] == subject)
+                .cloned()
+                .collect();
+            let mut measured = json!({
+                "resourceType": "Observation", "id": format!("x{number}"), "status": "final", "subject": subject,
+                "code": { "coding": [{ "system": "urn:a", "code": "Hb" }] },
+            });
+            if !visits.is_empty() {
+                let visit = random.pick(&visits);
+                measured["encounter"] = json!({ "reference": name_of(visit) });
+            }
+            let mut next = measured.clone();
+            next["id"] = json!(format!("y{number}"));
+            next.as_object_mut().unwrap().remove("encounter");
+            next["hasMember"] = json!([{ "reference": format!("Observation/x{number}") }]);
+            // The later is written first by half of them.
+            let both = if number % 2 == 0 { [next, measured] } else { [measured, next] };
+            world.resources.extend(both);
         }
         let custodians = world.resources.iter().map(|resource| {
             let is_care = resource["id"].as_str().unwrap().starts_with("care");
@@ -94,17 +130,31 @@ impl Shared {
         });
         let custodians = custodians.collect();
         let stances = (0..patients).map(|number| STANCES[number % STANCES.len()]).collect();
-        Shared { world, custodians, stances }
+        let labels = reach(&world);
+        Shared { world, custodians, stances, labels }
+    }
+
+    /// How many resources have a label that is not their own.
+    pub(super) fn reached(&self) -> usize {
+        let own = |resource: &Value| labels(resource).into_iter().collect::<BTreeSet<_>>();
+        let resources = self.world.resources.iter();
+        resources.filter(|resource| own(resource) != self.labels[&name_of(resource)]).count()
     }
 
     fn kept(&self) -> impl Iterator<Item = (&Value, &'static str)> {
         self.world.resources.iter().zip(self.custodians.iter().copied())
     }
 
-    fn visible(&self, caller: Caller) -> World {
+    pub(super) fn visible(&self, caller: Caller) -> World {
         let open =
             self.kept().filter(|(resource, custodian)| self.is_open(resource, custodian, caller));
         World { resources: open.map(|(resource, _)| resource.clone()).collect() }
+    }
+
+    /// Whether it belongs to no patient's record.
+    pub(super) fn is_nobodys(&self, name: &str) -> bool {
+        let mut all = self.world.resources.iter();
+        all.any(|resource| name_of(resource) == name && record_of(resource).is_none())
     }
 
     fn is_open(&self, resource: &Value, custodian: &str, caller: Caller) -> bool {
@@ -141,7 +191,7 @@ impl Shared {
 
     fn is_permitted(&self, resource: &Value, custodian: &str, id: &str) -> bool {
         let number: usize = id.trim_start_matches('p').parse().unwrap();
-        let labels = labels(resource);
+        let labels = &self.labels[&name_of(resource)];
         let is_normal = labels.is_empty();
         let stance = number.checked_sub(1).and_then(|place| self.stances.get(place));
         match stance.copied().unwrap_or(Stance::Silent) {
@@ -166,6 +216,18 @@ impl Caller {
         }
     }
 
+    /// As the database is told; None of who is told apart by scopes alone, which it does not know.
+    pub(super) fn reader(self, hospitals: &HashMap<String, i32>) -> Option<Reader> {
+        let hospital = hospitals[HOSPITAL];
+        let token = match self {
+            Caller::Doctor => walls::at(hospital, Purposes::TREATMENT),
+            Caller::Narrow => return None,
+            Caller::Idle => walls::at(hospital, Purposes::default()),
+            Caller::Patient => Token { patient: Some("p1".to_owned()), ..Token::default() },
+        };
+        Some(walls::reader(token))
+    }
+
     fn token(self, city: &City) -> String {
         match self {
             Caller::Doctor => city.doctor(HOSPITAL),
@@ -183,11 +245,17 @@ impl Caller {
 
 /// The patients that a resource refers to, wherever it does.
 fn patients(resource: &Value) -> BTreeSet<String> {
+    let patients = targets(resource).into_iter().filter(|(kind, _)| kind == "Patient");
+    patients.map(|(_, id)| id).collect()
+}
+
+/// Types and ids of what it refers to, wherever it does.
+fn targets(resource: &Value) -> BTreeSet<(String, String)> {
     let mut found = BTreeSet::new();
     let mut waiting = vec![resource];
     while let Some(value) = waiting.pop() {
-        if let Some(("Patient", id)) = local(value) {
-            found.insert(id.split('/').next().unwrap().to_owned());
+        if let Some((kind, id)) = local(value) {
+            found.insert((kind.to_owned(), id.split('/').next().unwrap().to_owned()));
         }
         match value {
             Value::Object(properties) => waiting.extend(properties.values()),
@@ -232,8 +300,54 @@ fn is_of_patient(resource: &Value, id: &str) -> bool {
     is_in && patients(resource).len() == 1
 }
 
+/// What reaches whom: a label reaches what refers to its bearer, of the same patient, and from there on – but not through a
+/// diagnosis, which passes on nothing but its own.
+fn reach(world: &World) -> HashMap<String, BTreeSet<&'static str>> {
+    let own = |resource: &Value| (name_of(resource), labels(resource).into_iter().collect());
+    let mut all: HashMap<String, BTreeSet<&'static str>> =
+        world.resources.iter().map(own).collect();
+    let mut is_more = true;
+    while is_more {
+        is_more = false;
+        for resource in &world.resources {
+            let Some(patient) = patient_of(resource) else { continue };
+            if kind_of(resource) == "Patient" {
+                continue;
+            }
+            let mut reached = all[&name_of(resource)].clone();
+            for (kind, id) in targets(resource) {
+                let Some(target) = world.get(&kind, &id) else { continue };
+                if PUBLIC.contains(&kind.as_str()) || patient_of(target) != Some(patient.clone()) {
+                    continue;
+                }
+                match kind.as_str() {
+                    "Patient" => {}
+                    "Condition" => reached.extend(labels(target)),
+                    _ => reached.extend(all[&name_of(target)].iter().copied()),
+                }
+            }
+            is_more |= reached != all[&name_of(resource)];
+            all.insert(name_of(resource), reached);
+        }
+    }
+    all
+}
+
+/// The patient in whose record it is, whoever else is in it.
+fn patient_of(resource: &Value) -> Option<String> {
+    match kind_of(resource) {
+        "Observation" | "Encounter" | "Condition" | "RiskAssessment" | "List" => {
+            let (kind, id) = local(&resource["subject"])?;
+            (kind == "Patient").then(|| id.split('/').next().unwrap().to_owned())
+        }
+        _ => record_of(resource),
+    }
+}
+
 fn labels(resource: &Value) -> Vec<&'static str> {
-    let codings = resource["code"]["coding"].as_array().into_iter().flatten();
+    let reasons = resource["reasonCode"].as_array().into_iter().flatten();
+    let concepts = reasons.chain([&resource["code"]]);
+    let codings = concepts.flat_map(|concept| concept["coding"].as_array().into_iter().flatten());
     let diagnoses = codings.filter(|coding| coding["system"] == "http://hl7.org/fhir/sid/icd-10");
     let label = |coding: &Value| match coding["code"].as_str().unwrap() {
         "F20.1" => Some("PSY"),
@@ -290,7 +404,7 @@ pub(super) async fn open(shared: &Shared, caller: Caller) -> Pair {
 }
 
 /// A city of these resources – and in any case of what patients said, which nobody here may read.
-async fn fill(shared: &Shared, is_wanted: impl Fn(&Value) -> bool) -> City {
+pub(super) async fn fill(shared: &Shared, is_wanted: impl Fn(&Value) -> bool) -> City {
     let city = City::start().await;
     for hospital in [HOSPITALS[0], HOSPITALS[1]] {
         let writer = city.writer(&options(&[("BUND_HOSPITAL", hospital)])).await;

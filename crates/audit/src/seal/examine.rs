@@ -139,6 +139,12 @@ impl Examiner {
         }
     }
 
+    /// So many leaves are gone that they cannot be made again from their records.
+    pub fn stop_before(&mut self, missing: u64) {
+        self.note(Finding::BatchMissing { first: self.size(), count: missing });
+        self.stop();
+    }
+
     /// Examines a batch. `rows` are the records after the batch before it and up to its end.
     pub fn batch(&mut self, batch: &Batch, rows: &[Row], kept: &Kept) {
         if self.is_stopped {

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 /// The longest note that is read.
-const BYTES_MAX: usize = 16_384;
+const BYTES_MAX: usize = 1 << 20;
 const DASH: &str = "\u{2014} ";
 
 /// How large a tree was, and its root.
@@ -153,7 +153,7 @@ mod tests {
         for (old, new) in [("\n\n", "\n"), ("\u{2014}", "-"), ("\n12\n", "\n012\n"), ("hub", "")] {
             assert!(Checkpoint::open(&note.replacen(old, new, 1), &keys).is_err(), "{old}");
         }
-        assert_eq!(Note::parse(&"a".repeat(20_000)), Err(Error::Note));
+        assert_eq!(Note::parse(&"a".repeat(2 << 20)), Err(Error::Note));
         assert_eq!(Note::parse(""), Err(Error::Note));
     }
 

@@ -61,12 +61,14 @@ mod tests {
     use super::{meets, of, parse};
     use crate::query::tests::NOW;
     use crate::query::{Codes, Context, Unknown};
+    use crate::veil::Veil;
     use jiff::tz::TimeZone;
     use serde_json::json;
 
     const SECOND: &str = "2026-11-23T08:00:30Z";
 
     fn context(zone: &TimeZone) -> Context<'_> {
+        static VEIL: std::sync::OnceLock<Veil> = std::sync::OnceLock::new();
         static NONE: std::sync::LazyLock<Codes> = std::sync::LazyLock::new(Codes::new);
         Context {
             base_url: "",
@@ -75,6 +77,7 @@ mod tests {
             unknown: Unknown::Refuse,
             codes: &NONE,
             custom: std::sync::Arc::default(),
+            veil: VEIL.get_or_init(|| Veil::new(b"")),
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A coding is stored as `system|code`, as the code alone, as the system alone, and as `|code` when it has no system.
 //! Codes are compared without regard to case, as search.html asks when in doubt; identifiers exactly, as
-//! datatypes.html#Identifier asks; numbers and addresses of a ContactPoint without their punctuation.
+//! datatypes.html#Identifier asks, but for those of residents (`veil.rs`); numbers and addresses of a ContactPoint without their punctuation.
 
 use crate::error::Error;
 use crate::key::hash;
@@ -250,6 +250,17 @@ impl<T: AsRef<str>> Form<T> {
     /// A system alone is shared by many resources, whatever the parameter.
     pub(crate) fn is_system(&self) -> bool {
         matches!(self, Form::System(_))
+    }
+
+    /// What a person could be named by: its code, or the value of an identifier.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Form::Code(text)
+            | Form::Coded { code: text, .. }
+            | Form::NoSystem(text)
+            | Form::OfType { value: text, .. } => Some(text.as_ref()),
+            Form::System(_) => None,
+        }
     }
 
     /// Whatever the system of its code.

@@ -120,7 +120,11 @@ pub(super) fn wanted(
             Wanted::LastUpdated(last_updated::union(ranges.into_iter().flatten().collect()))
         }
         Rule::Token if *modifier == Modifier::OfType => {
-            Wanted::Tokens(each(values, |value| token::parse_of_type(value, code))?)
+            let parse = |value| {
+                let wanted = token::parse_of_type(value, code)?;
+                Ok(context.veil.asked(wanted, parameter.spelling))
+            };
+            Wanted::Tokens(all(values, parse)?)
         }
         Rule::Token if matches!(modifier, Modifier::Codes(_)) => {
             Wanted::Tokens(codes(parameter, modifier, values, context)?)
@@ -130,10 +134,18 @@ pub(super) fn wanted(
             Wanted::Texts(all(values, parse)?)
         }
         Rule::Token => {
-            Wanted::Tokens(each(values, |value| token::parse(value, code, parameter.spelling))?)
+            let parse = |value| {
+                let wanted = token::parse(value, code, parameter.spelling)?;
+                Ok(context.veil.asked(wanted, parameter.spelling))
+            };
+            Wanted::Tokens(all(values, parse)?)
         }
         Rule::Reference if *modifier == Modifier::Identifier => {
-            Wanted::Identifiers(each(values, |value| token::parse(value, code, Spelling::Exact))?)
+            let parse = |value| {
+                let wanted = token::parse(value, code, Spelling::Exact)?;
+                Ok(context.veil.asked(wanted, Spelling::Exact))
+            };
+            Wanted::Identifiers(all(values, parse)?)
         }
         Rule::Reference if matches!(modifier, Modifier::Codes(_)) => {
             Wanted::References(parts(parameter, modifier, values, context)?)

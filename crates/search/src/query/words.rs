@@ -7,6 +7,7 @@ use crate::error::{Error, shown};
 use crate::extract::words_salt;
 use crate::key::hash;
 use crate::registry::{Parameter, is_voluminous};
+use crate::veil::Veil;
 use fhir::texts::Place;
 
 /// Of one value.
@@ -19,9 +20,11 @@ pub(super) fn parse(
     parameter: &'static Parameter,
     places: &[Place],
     text: &str,
+    veil: &Veil,
 ) -> Result<Asked, Error> {
     let text = unescape(text, parameter.code)?;
-    let mut parser = Parser { resource, parameter, places, pieces: pieces(&text), at: 0, words: 0 };
+    let pieces = pieces(&text);
+    let mut parser = Parser { resource, parameter, places, veil, pieces, at: 0, words: 0 };
     let asked = parser.any(0)?;
     match parser.peek() {
         None => Ok(asked),
@@ -33,6 +36,7 @@ struct Parser<'a> {
     resource: &'static str,
     parameter: &'static Parameter,
     places: &'a [Place],
+    veil: &'a Veil,
     pieces: Vec<&'a str>,
     at: usize,
     words: usize,
@@ -135,11 +139,16 @@ impl Parser<'_> {
             return Err(Error::TooMany { what, max: WORDS_MAX });
         }
         let asked = words.into_iter().map(|word| {
-            let key = |place| hash(word.as_bytes()) ^ words_salt(self.resource, place);
+            let salt = |place| words_salt(self.resource, place);
             let places = || self.places.iter().copied();
+            let own = places().filter(|place| *place != Place::Concept);
+            let keys = own.flat_map(|place| {
+                self.veil.words(&word).map(move |word| hash(word.as_bytes()) ^ salt(place))
+            });
+            let concept = places().find(|place| *place == Place::Concept);
             let wanted = Wanted::Word {
-                keys: places().filter(|place| *place != Place::Concept).map(key).collect(),
-                of_concepts: places().find(|place| *place == Place::Concept).map(key),
+                keys: keys.collect(),
+                of_concepts: concept.map(|place| hash(word.as_bytes()) ^ salt(place)),
                 is_voluminous: is_voluminous(self.resource),
             };
             Asked::Value { parameter: self.parameter, wanted }

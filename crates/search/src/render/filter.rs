@@ -174,7 +174,7 @@ fn exists(table: &'static str, at: At) -> Sql {
 
 fn refers(via: Via, plan: &Plan, at: At) -> Sql {
     let below = at.below();
-    let head = Sql::text_of("EXISTS (SELECT 1 FROM ")
+    let head = Sql::text_of("EXISTS (SELECT 1 FROM open.")
         .then(plan.table.name)
         .then(" AS ")
         .then(below.table())
@@ -201,7 +201,7 @@ fn referred(via: Via, plan: &Plan, at: At) -> Sql {
     let below = at.below();
     let conditions = || Sql::all(plan_as_filters(plan, below));
     let head = |source: Sql| Sql::text_of("EXISTS (SELECT 1 FROM ").append(source).then(" WHERE ");
-    let table = || Sql::text_of(plan.table.name).then(" AS ").then(below.table());
+    let table = || Sql::text_of("open.").then(plan.table.name).then(" AS ").then(below.table());
     match via {
         Via::Patient => head(table())
             .append(below.column(".patient = "))

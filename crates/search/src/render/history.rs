@@ -6,6 +6,7 @@ use super::wall::{Of, as_filter, without};
 use super::{At, COLUMNS};
 use crate::plan::Plan;
 use crate::query::Query;
+use crate::reader::Reader;
 use crate::sql::{Bind, Sql};
 use crate::{plan, wall};
 use access::{Grant, Labels, Restriction};
@@ -63,7 +64,7 @@ pub fn versions(scope: Scope<'_>, wanted: &Wanted, grant: &Grant) -> Sql {
         Sql::text_of("(SELECT ")
             .then(COLUMNS)
             .append(kind)
-            .then(" AS kind, t0.version_key AS sort_key FROM ")
+            .then(" AS kind, t0.version_key AS sort_key FROM open.")
             .then(table)
             .then(" AS t0 WHERE ")
             .append(Sql::all(conditions))
@@ -105,6 +106,7 @@ pub fn versions(scope: Scope<'_>, wanted: &Wanted, grant: &Grant) -> Sql {
         .then(") AS versions")
         .then(end)
         .bind(limit())
+        .read_by(Reader::of(grant))
 }
 
 /// The current version of a resource.
@@ -116,12 +118,13 @@ pub fn current(grant: &Grant, table: &'static Table, id: &str) -> Sql {
     let conditions = conditions.map(|plan| all_of(&plan)).unwrap_or_default();
     Sql::text_of("SELECT ")
         .then(COLUMNS)
-        .then("0 AS kind FROM ")
+        .then("0 AS kind FROM open.")
         .then(table.name)
         .then(" AS t0 WHERE t0.id = ")
         .bind(Bind::Text(id.to_owned()))
         .then(" AND ")
         .append(Sql::all(conditions))
+        .read_by(Reader::of(grant))
 }
 
 fn all_of(plan: &Plan) -> Vec<Sql> {
@@ -139,9 +142,10 @@ pub fn past(grant: &Grant, table: &'static Table, id: &str, version: Option<i32>
     conditions.extend(open_of_any(grant, &[table]));
     Sql::text_of("SELECT ")
         .then(COLUMNS)
-        .then("0 AS kind FROM history AS t0 WHERE ")
+        .then("0 AS kind FROM open.history AS t0 WHERE ")
         .append(Sql::all(conditions))
         .then(" ORDER BY t0.version DESC LIMIT 1")
+        .read_by(Reader::of(grant))
 }
 
 fn of_kind(table: &Table) -> Sql {

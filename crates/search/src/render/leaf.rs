@@ -69,7 +69,7 @@ fn is_in_order(plan: &Plan, order: Order) -> bool {
 }
 
 fn source(plan: &Plan, at: At) -> Sql {
-    let table = Sql::text_of(plan.table.name).then(" AS ").then(at.table());
+    let table = Sql::text_of("open.").then(plan.table.name).then(" AS ").then(at.table());
     let joined = |entries: &'static str, table: Sql| {
         Sql::text_of(entries)
             .then(at.entry())

@@ -38,7 +38,7 @@ pub struct Unsealed {
 
 /// Reads the trail and what is kept of it, for an examination.
 pub struct Reading {
-    client: Object,
+    pub(super) client: Object,
     leaves: Leaves,
 }
 
@@ -119,6 +119,12 @@ impl Reading {
             })
         };
         rows.iter().map(head).collect()
+    }
+
+    /// The size of the newest head.
+    pub async fn signed_size(&self) -> Result<u64, Error> {
+        let text = "SELECT coalesce(max(tree_size), 0) FROM audit_head";
+        unsigned(self.client.query_one(text, &[]).await?.try_get(0)?)
     }
 
     /// Digests that lie beside each other.

@@ -68,26 +68,35 @@ impl Leaves {
 
     fn leaf(&mut self, row: &tokio_postgres::Row) -> Result<Row, Error> {
         let key: Option<i64> = row.try_get(12)?;
-        let leaf = Leaf {
-            transaction: row.try_get(0)?,
-            id: row.try_get(1)?,
-            shard: row.try_get(2)?,
-            request: row.try_get::<_, Uuid>(3)?.into_bytes(),
-            interaction: row.try_get(4)?,
-            status: row.try_get(5)?,
-            hospital: row.try_get(6)?,
-            resource_type: row.try_get(7)?,
-            resource_id: row.try_get(8)?,
-            version: row.try_get(9)?,
-            patient: row.try_get(10)?,
-            query: row.try_get(11)?,
-            agent: key,
-            agent_content: key.and_then(|key| self.agents.get(&key)).map(Vec::as_slice),
-            token: row.try_get(13)?,
-            purposes: row.try_get(14)?,
-            address: row.try_get(15)?,
-        };
+        let content = key.and_then(|key| self.agents.get(&key)).map(Vec::as_slice);
+        let leaf = leaf(row, content)?;
         let position = Position { transaction: leaf.transaction, id: leaf.id, shard: leaf.shard };
         Ok(Row { position, digest: leaf.digest(&mut self.buffer), agent: key })
     }
+}
+
+/// The record of a row that begins with those columns.
+pub(super) fn leaf<'a>(
+    row: &'a tokio_postgres::Row,
+    content: Option<&'a [u8]>,
+) -> Result<Leaf<'a>, Error> {
+    Ok(Leaf {
+        transaction: row.try_get(0)?,
+        id: row.try_get(1)?,
+        shard: row.try_get(2)?,
+        request: row.try_get::<_, Uuid>(3)?.into_bytes(),
+        interaction: row.try_get(4)?,
+        status: row.try_get(5)?,
+        hospital: row.try_get(6)?,
+        resource_type: row.try_get(7)?,
+        resource_id: row.try_get(8)?,
+        version: row.try_get(9)?,
+        patient: row.try_get(10)?,
+        query: row.try_get(11)?,
+        agent: row.try_get(12)?,
+        agent_content: content,
+        token: row.try_get(13)?,
+        purposes: row.try_get(14)?,
+        address: row.try_get(15)?,
+    })
 }

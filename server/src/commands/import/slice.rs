@@ -112,7 +112,7 @@ impl Maker {
             })
             .collect();
         let look = async {
-            let mut transaction = self.app.store.transaction(0).await?;
+            let mut transaction = self.app.store.transaction(&self.grant, 0).await?;
             let there = transaction.current(&self.grant, &wanted).await?;
             transaction.rollback().await?;
             Ok::<_, store::error::Error>(there.into_keys().collect())
