@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::http::failure::{Failure, Tried};
+use crate::http::origin::Origin;
 use crate::identity::{Identity, Principal, Refusal, Shown, certificate};
 use access::scope::parse_all;
 use access::{Agent, Caller, Hospital, HospitalId, Purposes, Role, Token};
@@ -18,13 +19,19 @@ pub enum Callers {
 }
 
 /// Who calls. Without a token only what needs no right is answered.
-pub async fn caller(app: &App, http: &HttpRequest, needs_token: bool) -> Result<Caller, Failure> {
+pub async fn caller(
+    app: &App,
+    http: &HttpRequest,
+    origin: &Origin,
+    needs_token: bool,
+) -> Result<Caller, Failure> {
     let identity = match &app.callers {
         Callers::Anyone(hospital) => return Ok(Caller::local(*hospital)),
         Callers::Known(identity) => identity,
     };
     let tried = tried(http);
     if tried == Tried::Nothing {
+        app.traffic.admit_unknown(origin.address)?;
         return match needs_token {
             true => Err(Failure::unauthenticated(tried)),
             false => Ok(Caller::nobody()),
@@ -41,7 +48,10 @@ pub async fn caller(app: &App, http: &HttpRequest, needs_token: bool) -> Result<
         certificate: certificate(app, http),
     };
     let principal = identity.verify(&shown).await.map_err(|refusal| match refusal {
-        Refusal::Unauthenticated(_) => refused(),
+        Refusal::Unauthenticated(_) => match app.traffic.admit_unknown(origin.address) {
+            Ok(()) => refused(),
+            Err(failure) => failure,
+        },
         Refusal::Forbidden(_) => Failure::new(
             403,
             Code::Forbidden,
@@ -122,6 +132,7 @@ async fn of(
         Some(hospital)
             if roles.contains(&Role::Emergency) && purposes.meets(Purposes::EMERGENCY) =>
         {
+            let _permit = app.traffic.working.enter(Some(hospital.id)).await?;
             app.store.opened(&agent, hospital.id).await?
         }
         Some(_) | None => Vec::new(),

@@ -7,6 +7,8 @@ pub mod csv;
 pub mod etag;
 pub mod failure;
 pub mod format;
+pub mod head;
+pub mod origin;
 pub mod preferences;
 pub mod request;
 pub mod target;

@@ -364,7 +364,11 @@ fn migrated() -> Cluster {
 #[test]
 fn log_01_logs_and_metrics_tell_what_happened_and_to_nobody_whom() {
     let cluster = migrated();
-    let variables = [("BUND_LOG", "debug,h2=info,hyper=info"), ("BUND_LOG_FORMAT", "json")];
+    let variables = [
+        ("BUND_LOG", "debug,h2=info,hyper=info"),
+        ("BUND_LOG_FORMAT", "json"),
+        ("BUND_TRUSTED_PROXIES", "127.0.0.1"),
+    ];
     let (mut child, address) = serve_with(&cluster.url(), &variables, Stdio::piped());
     let patient = r#"{"resourceType":"Patient","name":[{"family":"Marked"}]}"#;
     let post = |body: &str| {
@@ -437,7 +441,11 @@ fn a_trace_goes_on_to_the_collector() {
             .unwrap();
         received
     });
-    let variables = [("BUND_OTLP_ENDPOINT", endpoint.as_str()), ("BUND_OTLP_SAMPLE_RATIO", "0")];
+    let variables = [
+        ("BUND_OTLP_ENDPOINT", endpoint.as_str()),
+        ("BUND_OTLP_SAMPLE_RATIO", "0"),
+        ("BUND_TRUSTED_PROXIES", "127.0.0.0/8"),
+    ];
     let (mut child, address) = serve_with(&cluster.url(), &variables, Stdio::null());
     let body = r#"{"resourceType":"Patient"}"#;
     let created = send(

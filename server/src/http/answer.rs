@@ -156,8 +156,10 @@ pub fn failure_response(failure: &Failure, presentation: Presentation) -> HttpRe
     for challenge in &failure.authenticate {
         response.append_header((WWW_AUTHENTICATE, challenge.as_str()));
     }
-    if failure.status == 503 {
-        response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS.to_string()));
+    let retry_after =
+        failure.retry_after.or((failure.status == 503).then_some(RETRY_AFTER_SECONDS));
+    if let Some(seconds) = retry_after {
+        response.insert_header((RETRY_AFTER, seconds.to_string()));
     }
     let (format, body) = match body {
         Some(body) => (Format::Xml, body),

@@ -327,11 +327,12 @@ fn record(grant: &Grant, request: &Request, changed: &Changed) -> Record {
         purposes: grant.purposes(),
         subject: Some(Subject {
             table: changed.table,
-            id: Some(changed.id.clone()),
+            id: Some(changed.id.clone()).filter(|id| !id.is_empty()),
             version: changed.tag.map(|tag| tag.version),
         }),
         patients: changed.patient.into_iter().collect(),
         query: None,
+        address: request.address,
     }
 }
 
