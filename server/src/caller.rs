@@ -18,6 +18,16 @@ pub enum Callers {
     Known(Identity),
 }
 
+impl Callers {
+    /// Whether a request can be anybody's yet.
+    pub fn are_known(&self) -> bool {
+        match self {
+            Callers::Anyone(_) => true,
+            Callers::Known(identity) => identity.is_ready(),
+        }
+    }
+}
+
 /// Who calls. Without a token only what needs no right is answered.
 pub async fn caller(
     app: &App,

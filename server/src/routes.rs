@@ -126,6 +126,9 @@ async fn ready(app: Data<App>) -> HttpResponse {
         "draining".to_owned()
     } else {
         match app.store.ready().await {
+            Ok(()) if !app.callers.are_known() => {
+                "the keys of no issuer could be had yet; see `bund issuer check`".to_owned()
+            }
             Ok(()) => {
                 return HttpResponse::Ok()
                     .content_type("text/plain; charset=utf-8")

@@ -31,9 +31,13 @@ fn addresses() -> Vec<&'static str> {
         "Patient/1/$break-glass",
         "$break-glass",
         "$review",
+        "Patient/1/$sharing-preview",
+        "Patient/1/$access-log",
+        "Patient/1/$disclosures",
+        "$consent-review",
     ];
     let mut kinds = [false; 12];
-    let mut operations = [false; 6];
+    let mut operations = [false; 10];
     for path in &all {
         let place = match Target::parse(path).unwrap() {
             Target::Base => 0,
@@ -55,6 +59,10 @@ fn addresses() -> Vec<&'static str> {
                     Operation::BreakGlass => 3,
                     Operation::Openings => 4,
                     Operation::Review => 5,
+                    Operation::SharingPreview => 6,
+                    Operation::AccessLog => 7,
+                    Operation::Disclosures => 8,
+                    Operation::ConsentReview => 9,
                 };
                 operations[place] = true;
                 11
@@ -132,6 +140,7 @@ async fn func_01_no_role_without_a_scope_is_answered_anything() {
             // Those who run the server may see how its indexes are, which is about nobody.
             let is_own = match role {
                 "operator" => what.contains("$reindex"),
+                "auditor" if what.ends_with(" $consent-review") => true,
                 "security-administrator" | "auditor" => what.ends_with(" $break-glass"),
                 _ => false,
             };

@@ -884,7 +884,7 @@ async fn cons_05_a_denial_holds_on_every_way() {
         "Patient/ha-p1/Observation",
         "?_type=Patient,Observation&_id=ha-p1,ha-p1-o",
         "Observation?subject:Patient.gender=female&_include=Observation:patient",
-        "Observation/$lastn?patient=ha-p1",
+        "Observation/$lastn?patient=ha-p1&code=8480-6",
         "Patient/ha-p1/$everything",
     ];
     let tells = |text: &str| {
