@@ -45,7 +45,7 @@ pub(crate) fn start(url: String) -> Result<std::net::SocketAddr> {
             tokio::task::spawn(migrate_up(settings.database.clone())).await??;
             let server = server::serve::start(App::new(settings).await?, listener)?;
             ready.send(()).context("nobody waits")?;
-            server.await.context("the server stopped")
+            server.run().await.context("the server stopped")
         });
         outcome.map_err(|error: anyhow::Error| format!("{error:#}"))
     });

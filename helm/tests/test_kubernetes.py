@@ -62,7 +62,8 @@ def problems_of_text(version, text):
 def test_kubernetes_of_every_version_takes_every_object(version):
     found = []
     for case in cases.CASES:
-        for upgrade in (False, True):
+        # An upgrade differs in the name of the job only: once is enough.
+        for upgrade in {False, version == cases.NEWEST}:
             for document in cases.objects(case, version, upgrade):
                 found += problems_of_text(version, json.dumps(document, sort_keys=True))
     assert found == []

@@ -252,7 +252,7 @@ def test_the_cluster_of_the_database_loses_no_acknowledged_write():
     spec = one("values-city", "Cluster")["spec"]
     assert spec["instances"] == 3
     assert spec["postgresql"]["synchronous"] == {"method": "any", "number": 1, "dataDurability": "required", "failoverQuorum": True}
-    assert spec["postgresql"]["parameters"]["max_connections"] == "600"
+    assert spec["postgresql"]["parameters"]["max_connections"] == "620"
     # Of two one standby must not hold up every commit.
     assert "synchronous" not in one("cnpg-no-backup", "Cluster")["spec"]["postgresql"]
     assert one("values-city", "Cluster")["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}

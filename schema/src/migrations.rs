@@ -31,7 +31,7 @@ macro_rules! folder {
 }
 
 /// In the order they are applied.
-pub static FOLDERS: [Folder; 10] = [
+pub static FOLDERS: [Folder; 11] = [
     folder!("2026-11-24-000000_foundation"),
     folder!("2026-11-24-000100_access"),
     folder!("2026-11-24-100000_issuers"),
@@ -40,6 +40,7 @@ pub static FOLDERS: [Folder; 10] = [
     folder!("2026-11-28-000000_seal"),
     folder!("2026-11-28-000100_months"),
     folder!("2026-11-28-010000_walls"),
+    folder!("2026-11-28-030000_consent"),
     folder!("2026-11-28-040000_tokens"),
     folder!("2026-11-28-050000_registry"),
 ];

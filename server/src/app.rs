@@ -3,6 +3,7 @@
 use crate::caller::Callers;
 use crate::identity::{Identity, Replays};
 use crate::settings::Settings;
+use crate::traffic::Traffic;
 use access::{Caller, HospitalId};
 use anyhow::bail;
 use search::extract::Extractor;
@@ -25,6 +26,7 @@ pub struct App {
     /// When a SearchParameter was stored, or a reindex asked for.
     pub parameters_changed: Notify,
     pub callers: Callers,
+    pub traffic: Traffic,
     hospital: HospitalId,
     draining: Arc<AtomicBool>,
 }
@@ -40,6 +42,7 @@ impl App {
         veil.set_everywhere(!store.signs().await?.has_work);
         let extractor = Extractor::new(&settings.service.base_url, zone, Arc::new(veil));
         let app = App {
+            traffic: Traffic::new(&settings),
             settings,
             secret: store.secret().await?,
             store,

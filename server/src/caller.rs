@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::http::failure::{Failure, Tried};
+use crate::http::origin::Origin;
 use crate::identity::{Identity, Principal, Refusal, Shown, certificate};
 use access::scope::parse_all;
 use access::{Agent, Caller, Hospital, HospitalId, Purposes, Role, Token};
@@ -17,14 +18,30 @@ pub enum Callers {
     Known(Identity),
 }
 
+impl Callers {
+    /// Whether a request can be anybody's yet.
+    pub fn are_known(&self) -> bool {
+        match self {
+            Callers::Anyone(_) => true,
+            Callers::Known(identity) => identity.is_ready(),
+        }
+    }
+}
+
 /// Who calls. Without a token only what needs no right is answered.
-pub async fn caller(app: &App, http: &HttpRequest, needs_token: bool) -> Result<Caller, Failure> {
+pub async fn caller(
+    app: &App,
+    http: &HttpRequest,
+    origin: &Origin,
+    needs_token: bool,
+) -> Result<Caller, Failure> {
     let identity = match &app.callers {
         Callers::Anyone(hospital) => return Ok(Caller::local(*hospital)),
         Callers::Known(identity) => identity,
     };
     let tried = tried(http);
     if tried == Tried::Nothing {
+        app.traffic.admit_unknown(origin.address)?;
         return match needs_token {
             true => Err(Failure::unauthenticated(tried)),
             false => Ok(Caller::nobody()),
@@ -41,7 +58,10 @@ pub async fn caller(app: &App, http: &HttpRequest, needs_token: bool) -> Result<
         certificate: certificate(app, http),
     };
     let principal = identity.verify(&shown).await.map_err(|refusal| match refusal {
-        Refusal::Unauthenticated(_) => refused(),
+        Refusal::Unauthenticated(_) => match app.traffic.admit_unknown(origin.address) {
+            Ok(()) => refused(),
+            Err(failure) => failure,
+        },
         Refusal::Forbidden(_) => Failure::new(
             403,
             Code::Forbidden,
@@ -122,6 +142,7 @@ async fn of(
         Some(hospital)
             if roles.contains(&Role::Emergency) && purposes.meets(Purposes::EMERGENCY) =>
         {
+            let _permit = app.traffic.working.enter(Some(hospital.id)).await?;
             app.store.opened(&agent, hospital.id).await?
         }
         Some(_) | None => Vec::new(),
@@ -139,6 +160,7 @@ async fn of(
         policy: app.settings.sharing.policy,
         withdrawn: identity.withdrawn(),
         opened,
+        is_treating: false,
         now_micros: now_micros(),
     };
     Ok(Caller::of_token(token, agent))

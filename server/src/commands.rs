@@ -4,6 +4,7 @@ pub mod analyze;
 pub mod audit;
 pub mod author;
 pub mod client;
+pub mod demo_issuer;
 pub mod generate;
 pub mod hospital;
 pub mod import;

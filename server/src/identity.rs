@@ -9,6 +9,7 @@ mod claims;
 mod clock;
 mod discovery;
 mod fetch;
+mod inspect;
 mod introspection;
 mod keys;
 mod known;
@@ -21,6 +22,7 @@ mod token;
 
 pub use claims::ORGANISATION_CLAIM;
 pub use fetch::Error;
+pub use inspect::{Finding, inspect};
 pub use keys::ALGORITHMS;
 pub use known::objection;
 pub use replay::Replays;
@@ -34,6 +36,7 @@ use known::{Asked, Known, Trusted};
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use store::Store;
@@ -106,6 +109,8 @@ struct Inner {
     known: RwLock<Arc<Known>>,
     verified: Cache<[u8; 32], Arc<Verified>>,
     discovery: Discovery,
+    /// Whether anybody could be verified since the start.
+    had_keys: AtomicBool,
     replays: Replays,
 }
 
@@ -149,6 +154,7 @@ impl Identity {
             known: RwLock::new(Arc::new(known)),
             verified: Cache::new(VERIFIED_MAX),
             discovery: Discovery::default(),
+            had_keys: AtomicBool::new(false),
             replays,
         };
         Ok(Identity { inner: Arc::new(inner) })
@@ -200,6 +206,24 @@ impl Identity {
         drop(held);
         verified.clear();
         tracing::info!("the registry of issuers has changed");
+    }
+
+    /// Whether a request can be anybody's: the keys of one enabled issuer were had once. A dead issuer among others keeps nobody
+    /// from serving, and one that dies later changes nothing: its keys are kept. Where no issuer is enabled, there is nobody to wait for.
+    pub fn is_ready(&self) -> bool {
+        if self.inner.had_keys.load(Ordering::Acquire) {
+            return true;
+        }
+        let known = self.known();
+        let mut issuers = 0;
+        let mut had_keys = false;
+        // Each is asked, so that all of them are fetched at once.
+        for trusted in known.issuers() {
+            issuers += 1;
+            had_keys |= trusted.supply.had_keys();
+        }
+        self.inner.had_keys.fetch_or(had_keys, Ordering::AcqRel);
+        had_keys || issuers == 0
     }
 
     pub async fn verify(&self, shown: &Shown<'_>) -> Result<Arc<Principal>, Refusal> {

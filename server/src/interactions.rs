@@ -25,6 +25,23 @@ use access::{Grant, Interaction, Wish, decide};
 /// Does one interaction and answers it. Bundles come here again for each entry of a batch.
 pub async fn perform(app: &App, request: Request) -> Result<Answer, Failure> {
     let grant = grant(&request)?;
+    // Reads take theirs only as long as they look, bundles when they know what they are.
+    let _permit = match request.interaction {
+        Interaction::Create | Interaction::Update | Interaction::Patch | Interaction::Delete => {
+            Some(app.traffic.working.enter(request.caller.hospital()).await?)
+        }
+        Interaction::Capabilities
+        | Interaction::Read
+        | Interaction::Vread
+        | Interaction::Search
+        | Interaction::SearchSystem
+        | Interaction::Operation
+        | Interaction::HistoryInstance
+        | Interaction::HistoryType
+        | Interaction::HistorySystem
+        | Interaction::Batch
+        | Interaction::Transaction => None,
+    };
     match request.interaction {
         Interaction::Capabilities => capabilities::answer(app, &request),
         Interaction::Read

@@ -16,3 +16,4 @@ pub mod settings;
 pub mod smart;
 pub mod telemetry;
 pub mod terminology;
+pub mod traffic;

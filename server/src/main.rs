@@ -3,8 +3,8 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use server::commands::{
-    analyze, audit, client, generate, hospital, import, issuer, migrate, probe, registry, reindex,
-    serve, settings,
+    analyze, audit, client, demo_issuer, generate, hospital, import, issuer, migrate, probe,
+    registry, reindex, serve, settings,
 };
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -50,6 +50,8 @@ enum Command {
     Registry(registry::Arguments),
     /// Ask a server that runs elsewhere whether it is well.
     Probe(probe::Arguments),
+    /// Sign tokens for invented people, for demonstrations on this machine; only on a loopback address.
+    DemoIssuer(demo_issuer::Arguments),
     /// Print the names of all settings with their defaults.
     Settings,
 }
@@ -81,6 +83,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Client(arguments) => client::run(config, arguments),
         Command::Registry(arguments) => registry::run(config, arguments),
         Command::Probe(arguments) => probe::run(&arguments),
+        Command::DemoIssuer(arguments) => demo_issuer::run(arguments),
         Command::Settings => settings::run(),
     }
 }

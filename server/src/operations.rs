@@ -1,9 +1,12 @@
 //! The operations of the specification, a file each (operations.html).
 
 mod break_glass;
+mod consent_review;
+mod disclosures;
 mod everything;
 mod lastn;
 mod reindex;
+mod sharing_preview;
 
 use crate::app::App;
 use crate::http::body::Body;
@@ -40,6 +43,18 @@ pub async fn look(
         }
         Target::Operation(Operation::Review, None, None) => {
             break_glass::review(app, reader, grant, request).await
+        }
+        Target::Operation(Operation::SharingPreview, Some(_), Some(id)) => {
+            sharing_preview::look(app, reader, grant, request, id).await
+        }
+        Target::Operation(Operation::AccessLog, Some(_), Some(id)) => {
+            disclosures::log(app, grant, request, id).await
+        }
+        Target::Operation(Operation::Disclosures, Some(_), Some(id)) => {
+            disclosures::account(app, grant, request, id).await
+        }
+        Target::Operation(Operation::ConsentReview, None, None) => {
+            consent_review::list(app, grant, request).await
         }
         target => Err(Failure::method(target.allow())),
     }

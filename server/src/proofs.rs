@@ -5,6 +5,7 @@ use crate::caller::caller;
 use crate::http::answer::failure_response;
 use crate::http::failure::Failure;
 use crate::http::format::Format;
+use crate::http::origin::origin;
 use crate::http::request::{Presentation, parse_query};
 use crate::http::target::Target;
 use crate::interactions::events::TYPE;
@@ -26,7 +27,10 @@ use uuid::Uuid;
 const JSON: Presentation = Presentation { format: Format::Json, pretty: false };
 
 /// The newest signed head, for everybody: it says how many records there are, and nothing of them.
-pub async fn checkpoint(app: Data<App>) -> HttpResponse {
+pub async fn checkpoint(app: Data<App>, http: HttpRequest) -> HttpResponse {
+    if let Err(failure) = app.traffic.admit_unknown(origin(&http, &app.settings).address) {
+        return failure_response(&failure, JSON);
+    }
     let note = match app.store.checkpoint().await {
         Ok(Some(note)) => note,
         Ok(None) => {
@@ -47,6 +51,7 @@ pub async fn consistency(app: Data<App>, http: HttpRequest) -> HttpResponse {
 }
 
 async fn consistent(app: &App, http: &HttpRequest) -> Result<Value, Failure> {
+    app.traffic.admit_unknown(origin(http, &app.settings).address)?;
     let [first, second] = sizes(http, ["first", "second"])?;
     let largest = app.store.signed_size().await?;
     let (Some(first), Some(second)) = (first, second) else {
@@ -74,8 +79,9 @@ pub async fn inclusion(app: Data<App>, http: HttpRequest) -> HttpResponse {
         Err(failure) => failure,
     };
     let Some(target) = target else { return answer(Err(failure)) };
-    let asked =
-        Asked { id, interaction: Interaction::Read, target: &target, caller: known.as_ref() };
+    let address = origin(&http, &app.settings).address;
+    let interaction = Interaction::Read;
+    let asked = Asked { id, interaction, target: &target, address, caller: known.as_ref() };
     answer(Err(refusal::record(&app, &asked, failure).await))
 }
 
@@ -91,8 +97,10 @@ async fn included(
     let table = find(TYPE).ok_or_else(|| Failure::not_found(TYPE))?;
     let id: String = event.iter().flat_map(|id| id.chars()).take(64).collect();
     *target = Some(Target::Instance(table, id.clone()));
-    let caller = caller(app, http, true).await?;
+    let origin = origin(http, &app.settings);
+    let caller = caller(app, http, &origin, true).await?;
     *known = Some(caller.clone());
+    app.traffic.admit(&caller)?;
     let grant = decide(&caller, &Wish::new(Interaction::Read, Some(TYPE)))?;
     if grant.trail_of().is_some() {
         return Err(Denied::Role("auditors").into());
@@ -149,6 +157,7 @@ async fn included(
         subject: Some(Subject { table, id: Some(id), version: None }),
         patients: Vec::new(),
         query: None,
+        address: origin.address,
     };
     let receipt = app.store.trail().record(record).await?;
     place

@@ -1,13 +1,6 @@
 //! The URL table. What lies below `/fhir` is in `http/target.rs`, which bundle entries use too.
 //!
-//! | address | what |
-//! |---|---|
-//! | `/fhir/…` | the FHIR API |
-//! | `/fhir/.well-known/smart-configuration` | where and how an app gets a token |
-//! | `/audit/…` | heads of the trail and proofs |
-//! | `/livez` | the process runs; never asks the database |
-//! | `/readyz` | the database answers, has our schema, and we are not draining |
-//! | `/metrics` | figures for Prometheus |
+//! Nothing is served that does not stand in `ROUTES`, with who is answered there.
 
 use crate::app::App;
 use crate::caller::{caller, tried};
@@ -16,6 +9,8 @@ use crate::http::body::{self, SMALL_BYTES_MAX};
 use crate::http::etag::{Condition, parse_http_date};
 use crate::http::failure::{Failure, Tried};
 use crate::http::format::{BodyFormat, Format, answer_format, body_format};
+use crate::http::head;
+use crate::http::origin::{Origin, is_forwarded, origin};
 use crate::http::preferences::Preferences;
 use crate::http::request::{Headers, Presentation, Request, decode, parse_query};
 use crate::http::target::{Method, Target};
@@ -36,18 +31,90 @@ use tracing::Instrument;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use uuid::Uuid;
 
+/// An address, what is there, and for whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    pub path: &'static str,
+    pub what: What,
+    pub policy: Policy,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// The process runs; never asks the database.
+    Alive,
+    /// The database answers, has our schema, and we are not draining.
+    Ready,
+    /// Figures for Prometheus.
+    Figures,
+    /// Where and how an app gets a token.
+    Smart,
+    /// Heads of the trail and proofs.
+    Checkpoint,
+    Consistency,
+    Inclusion,
+    /// The FHIR API.
+    Fhir,
+}
+
+/// Who is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    Anyone,
+    /// Whoever reaches the listener for figures; without one, this machine.
+    Machine,
+    /// As `access::decide` says of the interaction: without a token the CapabilityStatement and nothing else.
+    Decided,
+}
+
+pub static ROUTES: [Route; 9] = [
+    Route { path: "/livez", what: What::Alive, policy: Policy::Anyone },
+    Route { path: "/readyz", what: What::Ready, policy: Policy::Anyone },
+    Route { path: "/metrics", what: What::Figures, policy: Policy::Machine },
+    Route {
+        path: "/fhir/.well-known/smart-configuration",
+        what: What::Smart,
+        policy: Policy::Anyone,
+    },
+    Route { path: "/audit/checkpoint", what: What::Checkpoint, policy: Policy::Anyone },
+    Route { path: "/audit/consistency", what: What::Consistency, policy: Policy::Anyone },
+    Route { path: "/audit/inclusion", what: What::Inclusion, policy: Policy::Decided },
+    Route { path: "/fhir", what: What::Fhir, policy: Policy::Decided },
+    Route { path: "/fhir/{path:.*}", what: What::Fhir, policy: Policy::Decided },
+];
+
+/// What callers reach.
 pub fn configure(routes: &mut ServiceConfig) {
-    routes
-        .route("/livez", web::get().to(alive))
-        .route("/readyz", web::get().to(ready))
-        .route("/metrics", web::get().to(figures))
-        .route("/fhir/.well-known/smart-configuration", web::get().to(smart::configuration))
-        .route("/audit/checkpoint", web::get().to(proofs::checkpoint))
-        .route("/audit/consistency", web::get().to(proofs::consistency))
-        .route("/audit/inclusion", web::get().to(proofs::inclusion))
-        .route("/fhir", web::to(fhir))
-        .route("/fhir/{path:.*}", web::to(fhir))
-        .default_service(web::to(nowhere));
+    for route in &ROUTES {
+        let answer = match route.what {
+            What::Alive => web::get().to(alive),
+            What::Ready => web::get().to(ready),
+            What::Figures => web::get().to(figures_for_this_machine),
+            What::Smart => web::get().to(smart::configuration),
+            What::Checkpoint => web::get().to(proofs::checkpoint),
+            What::Consistency => web::get().to(proofs::consistency),
+            What::Inclusion => web::get().to(proofs::inclusion),
+            What::Fhir => web::to(fhir),
+        };
+        routes.route(route.path, answer);
+    }
+    routes.default_service(web::to(nowhere));
+}
+
+/// What the listener for figures has.
+pub fn configure_figures(routes: &mut ServiceConfig) {
+    for route in &ROUTES {
+        let answer = match route.what {
+            What::Alive => web::get().to(alive),
+            What::Ready => web::get().to(ready),
+            What::Figures => web::get().to(figures),
+            What::Smart | What::Checkpoint | What::Consistency | What::Inclusion | What::Fhir => {
+                continue;
+            }
+        };
+        routes.route(route.path, answer);
+    }
+    routes.default_service(web::to(nowhere));
 }
 
 async fn alive() -> HttpResponse {
@@ -59,6 +126,9 @@ async fn ready(app: Data<App>) -> HttpResponse {
         "draining".to_owned()
     } else {
         match app.store.ready().await {
+            Ok(()) if !app.callers.are_known() => {
+                "the keys of no issuer could be had yet; see `bund issuer check`".to_owned()
+            }
             Ok(()) => {
                 return HttpResponse::Ok()
                     .content_type("text/plain; charset=utf-8")
@@ -81,6 +151,15 @@ async fn figures(app: Data<App>) -> HttpResponse {
     }
 }
 
+/// Where there is no listener for them. Behind a proxy everybody comes from this machine.
+async fn figures_for_this_machine(app: Data<App>, http: HttpRequest) -> HttpResponse {
+    let is_near = http.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback());
+    if app.settings.telemetry.metrics_listen.is_some() || !is_near || is_forwarded(&http) {
+        return nowhere().await;
+    }
+    figures(app).await
+}
+
 async fn nowhere() -> HttpResponse {
     let presentation = Presentation { format: Format::Json, pretty: false };
     let failure = Failure::new(404, Code::NotFound, "nothing is here; the FHIR API is under /fhir");
@@ -91,9 +170,10 @@ async fn fhir(app: Data<App>, http: HttpRequest, payload: Payload) -> HttpRespon
     let began = Instant::now();
     let _in_progress = metrics::InProgress::begin();
     let id = Uuid::now_v7();
-    let shown = trace::request_id(&http).unwrap_or_else(|| id.to_string());
+    let origin = origin(&http, &app.settings);
+    let shown = origin.request_name.clone().unwrap_or_else(|| id.to_string());
     let span = tracing::info_span!("request", request = %shown, trace = tracing::field::Empty);
-    if let Some(parent) = trace::parent(&http) {
+    if let Some(parent) = origin.trace.clone() {
         span.record("trace", tracing::field::display(parent.trace_id()));
         // Fails only where no trace is kept.
         let _ = span.set_parent(trace::within(parent));
@@ -101,7 +181,7 @@ async fn fhir(app: Data<App>, http: HttpRequest, payload: Payload) -> HttpRespon
     let work = async {
         let target = addressed(&http);
         let (resource, interaction) = about(&target, &http);
-        let mut response = answer(&app, &http, payload, id, target).await;
+        let mut response = answer(&app, &http, payload, Came { id, origin }, target).await;
         let headers = response.headers_mut();
         if let Ok(value) = HeaderValue::from_str(&shown) {
             headers.insert(HeaderName::from_static("x-request-id"), value);
@@ -125,6 +205,7 @@ async fn fhir(app: Data<App>, http: HttpRequest, payload: Payload) -> HttpRespon
         metrics::answered(interaction, resource, status, bytes, took);
         tracing::info!(
             method = %http.method(),
+            record = %id,
             interaction = interaction.map_or("none", Interaction::code),
             resource = resource.unwrap_or("none"),
             status,
@@ -134,6 +215,12 @@ async fn fhir(app: Data<App>, http: HttpRequest, payload: Payload) -> HttpRespon
         response
     };
     work.instrument(span).await
+}
+
+/// What a request is called, and where it came from.
+struct Came {
+    id: Uuid,
+    origin: Origin,
 }
 
 fn addressed(http: &HttpRequest) -> Result<Target, Failure> {
@@ -170,10 +257,13 @@ async fn answer(
     app: &App,
     http: &HttpRequest,
     payload: Payload,
-    id: Uuid,
+    came: Came,
     target: Result<Target, Failure>,
 ) -> HttpResponse {
     let mut presentation = Presentation { format: Format::Json, pretty: false };
+    if let Err(failure) = head::check(http) {
+        return refuse(&failure, presentation);
+    }
     let query = match parse_query(http.query_string()) {
         Ok(query) => query,
         Err(failure) => return refuse(&failure, presentation),
@@ -189,7 +279,8 @@ async fn answer(
     let mut known = None;
     let asked = target.clone();
     let outcome = async {
-        let request = read(app, http, payload, id, target, query, presentation, &mut known).await;
+        let request =
+            read(app, http, payload, &came, target, query, presentation, &mut known).await;
         let request = match request? {
             Incoming::Request(request) => request,
             Incoming::Options(allow) => {
@@ -207,7 +298,8 @@ async fn answer(
     let interaction = method.and_then(|method| asked.interaction(method).ok());
     let failure = match interaction {
         Some(interaction) => {
-            let asked = Asked { id, interaction, target: &asked, caller: known.as_ref() };
+            let (id, address) = (came.id, came.origin.address);
+            let asked = Asked { id, interaction, target: &asked, address, caller: known.as_ref() };
             refusal::record(app, &asked, failure).await
         }
         None => failure,
@@ -250,7 +342,7 @@ async fn read(
     app: &App,
     http: &HttpRequest,
     payload: Payload,
-    id: Uuid,
+    came: &Came,
     target: Target,
     mut query: Vec<(String, String)>,
     presentation: Presentation,
@@ -262,8 +354,10 @@ async fn read(
         return Ok(Incoming::Options(target.allow()));
     }
     let interaction = target.interaction(method)?;
-    let caller = caller(app, http, interaction != Interaction::Capabilities).await?;
+    let needs_token = interaction != Interaction::Capabilities;
+    let caller = caller(app, http, &came.origin, needs_token).await?;
     *known = Some(caller.clone());
+    app.traffic.admit(&caller)?;
     let headers = headers(http)?;
     let bytes = receive(app, payload).await?;
     let is_search = matches!(interaction, Interaction::Search | Interaction::SearchSystem);
@@ -275,10 +369,20 @@ async fn read(
         None
     } else {
         let format = body_format(header(http, "content-type")?)?;
-        Some(parse(app, format, bytes).await?)
+        Some(parse(app, &caller, format, bytes).await?)
     };
-    let request =
-        Request { id, caller, method, target, interaction, query, headers, body, presentation };
+    let request = Request {
+        id: came.id,
+        address: came.origin.address,
+        caller,
+        method,
+        target,
+        interaction,
+        query,
+        headers,
+        body,
+        presentation,
+    };
     Ok(Incoming::Request(Box::new(request)))
 }
 
@@ -302,10 +406,16 @@ fn form(http: &HttpRequest, bytes: &Bytes) -> Result<Vec<(String, String)>, Fail
 
 /// A large body is parsed off the threads that serve requests.
 #[tracing::instrument(level = "debug", skip_all)]
-async fn parse(app: &App, format: BodyFormat, bytes: Bytes) -> Result<body::Body, Failure> {
+async fn parse(
+    app: &App,
+    caller: &Caller,
+    format: BodyFormat,
+    bytes: Bytes,
+) -> Result<body::Body, Failure> {
     if bytes.len() <= SMALL_BYTES_MAX {
         return body::parse(format, &bytes, &app.settings.limits);
     }
+    let _permit = app.traffic.parsing.enter(caller.hospital()).await?;
     let limits = app.settings.limits.clone();
     web::block(move || body::parse(format, &bytes, &limits))
         .await

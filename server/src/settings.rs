@@ -9,6 +9,7 @@ mod service;
 mod sharing;
 mod source;
 mod telemetry;
+mod traffic;
 
 pub use audit::Audit;
 pub use identity::{Approval, Identity};
@@ -18,6 +19,7 @@ pub use service::{ConditionalDelete, LogFormat, Service};
 pub use sharing::Sharing;
 pub use source::{Error, NAMES, Name, Source};
 pub use telemetry::Telemetry;
+pub use traffic::{Forwarded, Traffic};
 
 use store::pool;
 
@@ -27,6 +29,7 @@ pub struct Settings {
     pub database: pool::Settings,
     pub service: Service,
     pub limits: Limits,
+    pub traffic: Traffic,
     pub identity: Identity,
     pub sharing: Sharing,
     pub audit: Audit,
@@ -40,6 +43,7 @@ impl Settings {
             database: database::read(source, database_url)?,
             service: service::read(source)?,
             limits: limits::read(source)?,
+            traffic: traffic::read(source)?,
             identity: identity::read(source)?,
             sharing: sharing::read(source)?,
             audit: audit::read(source)?,

@@ -130,7 +130,7 @@ pub fn security(app: &App) -> Option<Value> {
 mod tests {
     use super::{SCOPES, of};
     use access::scope::Scope;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     #[test]
     fn smart_04_every_scope_that_is_listed_is_understood() {
@@ -138,6 +138,38 @@ mod tests {
         assert!(of_records.clone().count() >= 6);
         for scope in of_records {
             assert!(Scope::parse(scope).is_some(), "{scope}");
+        }
+    }
+
+    const REALM: &str = include_str!("../../helm/bund/files/keycloak/city-realm.json");
+
+    #[test]
+    fn the_realm_that_we_ship_has_the_scopes_that_we_list_and_no_others_than_we_understand() {
+        let realm: Value = serde_json::from_str(REALM).unwrap();
+        let scopes = realm["clientScopes"].as_array().unwrap();
+        let names: Vec<&str> = scopes.iter().map(|scope| scope["name"].as_str().unwrap()).collect();
+        // `openid` is Keycloak's own.
+        for scope in SCOPES.iter().filter(|scope| **scope != "openid") {
+            assert!(names.contains(scope), "{scope}");
+        }
+        let of_records = names.iter().filter(|name| name.contains('.'));
+        for name in of_records {
+            assert!(Scope::parse(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_realm_that_we_ship_has_no_secret_and_nobody_in_it() {
+        for word in ["\"secret\"", "\"users\"", "\"credentials\"", "clientSecret", "privateKey"] {
+            assert!(!REALM.contains(word), "{word}");
+        }
+        let realm: Value = serde_json::from_str(REALM).unwrap();
+        for client in realm["clients"].as_array().unwrap() {
+            for name in ["directAccessGrantsEnabled", "implicitFlowEnabled", "fullScopeAllowed"] {
+                assert_eq!(client[name], json!(false), "{name} of {}", client["clientId"]);
+            }
+            let addresses = client["redirectUris"].as_array().cloned().unwrap_or_default();
+            assert!(!json!(addresses).to_string().contains('*'), "exact addresses only");
         }
     }
 

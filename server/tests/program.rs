@@ -364,7 +364,11 @@ fn migrated() -> Cluster {
 #[test]
 fn log_01_logs_and_metrics_tell_what_happened_and_to_nobody_whom() {
     let cluster = migrated();
-    let variables = [("BUND_LOG", "debug,h2=info,hyper=info"), ("BUND_LOG_FORMAT", "json")];
+    let variables = [
+        ("BUND_LOG", "debug,h2=info,hyper=info"),
+        ("BUND_LOG_FORMAT", "json"),
+        ("BUND_TRUSTED_PROXIES", "127.0.0.1"),
+    ];
     let (mut child, address) = serve_with(&cluster.url(), &variables, Stdio::piped());
     let patient = r#"{"resourceType":"Patient","name":[{"family":"Marked"}]}"#;
     let post = |body: &str| {
@@ -437,7 +441,11 @@ fn a_trace_goes_on_to_the_collector() {
             .unwrap();
         received
     });
-    let variables = [("BUND_OTLP_ENDPOINT", endpoint.as_str()), ("BUND_OTLP_SAMPLE_RATIO", "0")];
+    let variables = [
+        ("BUND_OTLP_ENDPOINT", endpoint.as_str()),
+        ("BUND_OTLP_SAMPLE_RATIO", "0"),
+        ("BUND_TRUSTED_PROXIES", "127.0.0.0/8"),
+    ];
     let (mut child, address) = serve_with(&cluster.url(), &variables, Stdio::null());
     let body = r#"{"resourceType":"Patient"}"#;
     let created = send(
@@ -705,4 +713,92 @@ fn answered_id(address: &str) -> Option<String> {
     let head = answer.split("\r\n\r\n").next()?;
     let id = head.lines().find_map(|line| line.strip_prefix("x-request-id: "))?;
     answer.ends_with('}').then(|| id.to_owned())
+}
+
+fn post(address: &str, path: &str, form: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = form.len();
+    write!(stream, "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{form}").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn kc_02_a_token_of_the_demonstration_is_checked_and_taken() {
+    let cluster = Cluster::temporary(Durability::None).unwrap();
+    let folder = std::env::temp_dir().join(format!("bund-logins-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let logins = folder.join("logins");
+    std::fs::write(&logins, "doctor\tof-a-demonstration\tdoctors\th001\t-\t王医生\n").unwrap();
+    let issuer = |listen: &str| {
+        let mut command = bund();
+        command
+            .args([
+                "demo-issuer",
+                "--listen",
+                listen,
+                "--audience",
+                "http://fhir.test/fhir",
+                "--logins",
+            ])
+            .arg(&logins);
+        command
+    };
+    refused(&issuer("0.0.0.0:0").output().unwrap(), "only on a loopback address");
+
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let address = format!("127.0.0.1:{port}");
+    let iss = format!("http://{address}/realms/city");
+    let mut child = issuer(&address).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("INSECURE"), "{line}");
+    while TcpStream::connect(&address).is_err() {
+        std::thread::yield_now();
+    }
+    let run = |arguments: &[&str]| {
+        bund()
+            .args(arguments)
+            .env("BUND_DATABASE_URL", cluster.url())
+            .env("BUND_BASE_URL", "http://fhir.test/fhir")
+            .env("BUND_IDENTITY_ALLOW_HTTP_LOOPBACK", "true")
+            .env("BUND_REGISTRY_APPROVERS", "1")
+            .output()
+            .unwrap()
+    };
+    for arguments in [
+        &["migrate"][..],
+        &["hospital", "add", "h001"],
+        &["issuer", "add", &iss, "--broker"],
+        &["client", "add", &iss, "portal"],
+    ] {
+        let output = run(arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let ask = |password: &str| {
+        let form = format!("grant_type=password&username=doctor&password={password}");
+        post(&address, "/realms/city/token", &form)
+    };
+    assert!(ask("of-somebody-else").contains("invalid_grant"));
+    let answer = ask("of-a-demonstration");
+    let token = answer.split("\"access_token\":\"").nth(1).unwrap().split('"').next().unwrap();
+    let file = folder.join("token");
+    std::fs::write(&file, token).unwrap();
+    let check = |iss: &str| run(&["issuer", "check", iss, "--token-file", file.to_str().unwrap()]);
+    let checked = check(&iss);
+    let text = String::from_utf8_lossy(&checked.stdout);
+    assert!(checked.status.success() && text.contains("the server takes it"), "{text}");
+    assert!(text.contains("h001") && !text.contains(token), "{text}");
+    refused(&check("http://127.0.0.1:1/realms/city"), "are wrong");
+    // A token that is wrong in two ways has both named.
+    let claims = token.split('.').nth(1).unwrap();
+    std::fs::write(&file, format!("eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.{claims}.AAAA")).unwrap();
+    let checked = check(&iss);
+    let text = String::from_utf8_lossy(&checked.stdout);
+    assert!(text.contains("`JWT`, not `at+jwt`") && text.contains("`RS256`, not ES256"), "{text}");
+    refused(&checked, "are wrong");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -1,5 +1,7 @@
 //! Nothing happens without its record, and no answer leaves before it.
 
+mod patterns;
+
 use crate::harness::{City, TestServer, entry, observation, patient, transaction};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -154,6 +156,132 @@ async fn aud_02_a_search_is_an_event_for_each_patient_it_touched() {
     let after = events(&city, &auditor, "action=E").await;
     let is_vain = |event: &&Value| event["entity"][1]["description"] == "Observation?_id=none";
     assert_eq!(after.iter().filter(is_vain).count(), 1);
+}
+
+/// Without a patient, and about one: every interaction that has a pattern.
+#[tokio::test]
+async fn aud_01_events_keep_to_the_patterns() {
+    let city = ward().await;
+    let (doctor, auditor) = (city.doctor("ha"), auditor(&city));
+    let patch = |token: &str, path: &str, body: &Value| {
+        let request = city.server.request("PATCH", path).bearer_auth(token);
+        let request = request.header("content-type", "application/json-patch+json");
+        city.server.send(request.body(body.to_string()))
+    };
+    let mut observed = observation("Patient/ha-p1");
+    observed["id"] = json!("ha-o9");
+    let practitioner = json!({ "resourceType": "Practitioner", "id": "ha-d1", "gender": "other" });
+    for (resource, member, values) in [
+        (practitioner, "gender", ["male", "female"]),
+        (observed, "status", ["amended", "corrected"]),
+    ] {
+        let kind = resource["resourceType"].as_str().unwrap();
+        let place = format!("{kind}/{}", resource["id"].as_str().unwrap());
+        city.put(&doctor, &resource).await.expect(201);
+        let mut another = resource.clone();
+        another.as_object_mut().unwrap().remove("id");
+        city.post(&doctor, kind, &another).await.expect(201);
+        city.get(&doctor, &place).await.expect(200);
+        city.get(&doctor, &format!("{place}/_history/1")).await.expect(200);
+        let mut changed = resource.clone();
+        changed[member] = json!(values[0]);
+        city.put(&doctor, &changed).await.expect(200);
+        let replace =
+            json!([{ "op": "replace", "path": format!("/{member}"), "value": values[1] }]);
+        patch(&doctor, &place, &replace).await.expect(200);
+        let name = resource["id"].as_str().unwrap();
+        city.get(&doctor, &format!("{kind}?_id={name}")).await.expect(200);
+        city.get(&doctor, &format!("?_type={kind}&_id={name}")).await.expect(200);
+        city.delete(&doctor, &place).await.expect(204);
+    }
+    let mut kept: Vec<String> = Vec::new();
+    for event in events(&city, &auditor, "_count=1000&outcome=0").await {
+        let code = event["subtype"][0]["code"].as_str().unwrap();
+        let profile = event["meta"]["profile"][0].as_str().unwrap_or_default();
+        let pattern = profile.rsplit('.').next().unwrap_or_default();
+        assert_eq!(patterns::lacks(&event), Vec::<String>::new(), "{event:#}");
+        kept.push(format!("{pattern} {code}"));
+    }
+    kept.sort();
+    kept.dedup();
+    let mut expected: Vec<String> = Vec::new();
+    for (pattern, codes) in [
+        ("Create", &["create"][..]),
+        ("Read", &["read", "vread"]),
+        ("Update", &["update", "patch"]),
+        ("Delete", &["delete"]),
+        ("Query", &["search-type", "search-system"]),
+    ] {
+        for code in codes {
+            expected.extend([format!("{pattern} {code}"), format!("Patient{pattern} {code}")]);
+        }
+    }
+    expected.sort();
+    assert_eq!(kept, expected);
+}
+
+#[tokio::test]
+async fn aud_01_what_an_event_lacks_is_seen() {
+    let city = ward().await;
+    city.get(&city.doctor("ha"), "Patient/ha-p1").await.expect(200);
+    let event = events(&city, &auditor(&city), "subtype=read").await.remove(0);
+    assert_eq!(patterns::lacks(&event), Vec::<String>::new());
+    let without = |pointer: &str, member: &str| {
+        let mut event = event.clone();
+        event.pointer_mut(pointer).unwrap().as_object_mut().unwrap().remove(member);
+        patterns::lacks(&event)
+    };
+    assert_eq!(without("/agent/0", "network"), ["network of the client"]);
+    assert_eq!(without("/agent/1", "network"), ["network of the server"]);
+    assert!(without("/entity/1", "what").contains(&"what".to_owned()));
+    assert!(without("/entity/2", "type").contains(&"one patient, or none".to_owned()));
+    assert!(without("", "outcome").contains(&"outcome 0".to_owned()));
+}
+
+/// The address that the event of a read has, and the id that was answered, unless it is that of the event.
+async fn origin(city: &City, headers: &[(&'static str, &str)]) -> [Value; 2] {
+    let mut request = city.server.request("GET", "Patient/ha-p1").bearer_auth(city.doctor("ha"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let answer = city.server.send(request).await.expect(200);
+    let event = events(city, &auditor(city), "subtype=read&_count=1").await.remove(0);
+    let request = &event["entity"][0];
+    assert_eq!(event["agent"][0]["network"]["type"], "2");
+    let shown = answer.header("x-request-id").unwrap();
+    let is_ours = request["what"]["identifier"]["value"] == shown;
+    let shown = if is_ours { "ours" } else { shown };
+    [event["agent"][0]["network"]["address"].clone(), json!(shown)]
+}
+
+#[tokio::test]
+async fn aud_17_nobody_but_a_trusted_proxy_says_who_called() {
+    let city = ward().await;
+    let claims = [
+        ("x-forwarded-for", "192.0.2.7"),
+        ("forwarded", "for=192.0.2.8"),
+        ("x-request-id", "visit-7"),
+        ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+    ];
+    assert_eq!(origin(&city, &claims).await, [json!("127.0.0.1"), json!("ours")]);
+}
+
+#[tokio::test]
+async fn aud_17_a_trusted_proxy_says_who_called_and_how_the_request_is_called() {
+    let city = City::start_with(&[("BUND_TRUSTED_PROXIES", "127.0.0.0/8, 10.0.0.0/8")]).await;
+    let patient = json!({ "resourceType": "Patient", "id": "ha-p1" });
+    city.put(&city.doctor("ha"), &patient).await.expect(201);
+    let claims = [
+        ("x-forwarded-for", "6.6.6.6, 192.0.2.7, 10.1.1.1"),
+        ("forwarded", "for=192.0.2.8"),
+        ("x-request-id", "visit-7"),
+        ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+    ];
+    let expected = [json!("192.0.2.7"), json!("visit-7")];
+    assert_eq!(origin(&city, &claims).await, expected);
+    // What is malformed is as if it were not there.
+    let claims = [("x-forwarded-for", "nobody"), ("x-request-id", "a b"), ("traceparent", "00")];
+    assert_eq!(origin(&city, &claims).await, [json!("127.0.0.1"), json!("ours")]);
 }
 
 #[tokio::test]

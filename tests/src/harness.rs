@@ -11,7 +11,7 @@ pub(crate) use answer::Answer;
 pub(crate) use city::{City, HOSPITALS};
 pub(crate) use database::{Database, administrator, settings};
 pub(crate) use issuer::{Issuer, Serving, SigningKey, base64url};
-pub(crate) use server::{TestServer, options};
+pub(crate) use server::{Callers, TestServer, options};
 
 use serde_json::{Value, json};
 

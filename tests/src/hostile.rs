@@ -2,6 +2,7 @@
 
 use crate::harness::{TestServer, options, patient};
 use serde_json::{Value, json};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -69,7 +70,7 @@ async fn dos_01_a_body_that_is_too_large_is_refused() {
 
 #[tokio::test]
 async fn dos_08_a_body_that_never_comes_is_given_up() {
-    let server = TestServer::start_with(options(&[("BUND_REQUEST_TIMEOUT_MS", "300")])).await;
+    let server = TestServer::start_with(options(&[("BUND_REQUEST_TIMEOUT_MS", "1500")])).await;
     let address = server.base.trim_start_matches("http://").trim_end_matches("/fhir");
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head = "POST /fhir/Patient HTTP/1.1\r\nHost: x\r\nContent-Type: application/fhir+json\r\nContent-Length: 100\r\n\r\n{";
@@ -77,6 +78,115 @@ async fn dos_08_a_body_that_never_comes_is_given_up() {
     let mut answer = vec![0; 12];
     stream.read_exact(&mut answer).await.unwrap();
     assert_eq!(answer, b"HTTP/1.1 408");
+    alive(&server).await;
+}
+
+/// The beginning of what is answered to these bytes, and whether the connection is closed then.
+async fn raw(server: &TestServer, bytes: &[u8]) -> String {
+    let address = server.base.trim_start_matches("http://").trim_end_matches("/fhir");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // Who is refused early may have hung up before all is sent.
+    let _ = stream.write_all(bytes).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn dos_08_headers_that_never_end_are_given_up() {
+    let server = TestServer::start_with(options(&[("BUND_REQUEST_TIMEOUT_MS", "1500")])).await;
+    let answer = raw(&server, b"GET /fhir/metadata HTTP/1.1\r\nHost: x\r\nX-Slow: ").await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    // A connection on which nothing is asked any more is closed, too.
+    let answer = raw(&server, b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("alive\n"), "{answer}");
+    alive(&server).await;
+}
+
+#[tokio::test]
+async fn dos_08_headers_are_bounded_in_number_and_size() {
+    let server = TestServer::start().await;
+    let get = |address: &str, headers: &[(String, String)]| {
+        let mut request = server.request("GET", address);
+        for (name, value) in headers {
+            request = request.header(name.as_str(), value.as_str());
+        }
+        server.send(request)
+    };
+    let many = |number: usize, bytes: usize| -> Vec<(String, String)> {
+        (0..number).map(|place| (format!("x-{place}"), "y".repeat(bytes))).collect()
+    };
+    get("metadata", &many(50, 10)).await.expect(200);
+    get("metadata", &many(70, 10)).await.refused(431, "headers");
+    get("metadata", &many(10, 4_000)).await.expect(200);
+    get("metadata", &many(10, 6_000)).await.refused(431, "headers");
+    // What HTTP itself does not take is answered without a word.
+    assert_eq!(get("metadata", &many(200, 10)).await.status, 431);
+    let flood =
+        format!("GET /fhir/metadata HTTP/1.1\r\nHost: x\r\nX-Flood: {}", "y".repeat(200_000));
+    let answer = raw(&server, flood.as_bytes()).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+    let long = |bytes: usize| format!("Patient?identifier={}", "1".repeat(bytes));
+    get(&long(30_000), &[]).await.expect(200);
+    get(&long(34_000), &[]).await.refused(414, "POST the parameters to _search");
+    let longer = format!("GET /fhir/{} HTTP/1.1\r\nHost: x\r\n\r\n", long(66_000));
+    assert!(raw(&server, longer.as_bytes()).await.starts_with("HTTP/1.1 400"));
+    alive(&server).await;
+}
+
+#[tokio::test]
+async fn scope_11_a_token_may_have_16_kilobytes() {
+    let server = TestServer::start().await;
+    let with = |bytes: usize| {
+        let value = format!("Bearer {}", "a".repeat(bytes - "Bearer ".len()));
+        server.send(server.request("GET", "metadata").header("authorization", value))
+    };
+    with(16 << 10).await.expect(200);
+    with((16 << 10) + 1).await.refused(431, "Authorization");
+    alive(&server).await;
+}
+
+/// HTTP/2 is left to the proxy in front: there are no streams here, so none can be opened and reset in a flood.
+#[tokio::test]
+async fn dos_08_no_streams_can_be_reset() {
+    let server = TestServer::start().await;
+    let mut preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    // SETTINGS, and a thousand resets of streams.
+    preface.extend([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+    for stream in 0..1_000_u32 {
+        preface.extend([0, 0, 4, 3, 0]);
+        preface.extend((stream * 2 + 1).to_be_bytes());
+        preface.extend([0, 0, 0, 8]);
+    }
+    let answer = raw(&server, &preface).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
+    let upgrade = "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings, close\r\n\
+                   Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n";
+    let answer = raw(&server, upgrade.as_bytes()).await;
+    assert!(!answer.starts_with("HTTP/1.1 101"), "{answer}");
+    alive(&server).await;
+}
+
+#[tokio::test]
+async fn dos_08_connections_are_bounded_and_freed() {
+    let server = TestServer::start_with(options(&[("BUND_CONNECTIONS_MAX", "16")])).await;
+    let address = server.base.trim_start_matches("http://").trim_end_matches("/fhir");
+    let ask = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n";
+    let mut answer = vec![0; 12];
+    let mut open = Vec::new();
+    for _ in 0..16 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(ask).await.unwrap();
+        stream.read_exact(&mut answer).await.unwrap();
+        open.push(stream);
+    }
+    let mut outside = TcpStream::connect(address).await.unwrap();
+    outside.write_all(ask).await.unwrap();
+    let waited = tokio::time::timeout(Duration::from_millis(200), outside.read(&mut answer)).await;
+    assert!(waited.is_err(), "one more was let in");
+    open.clear();
+    outside.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer, b"HTTP/1.1 200");
     alive(&server).await;
 }
 

@@ -1,6 +1,6 @@
 //! Issuers, clients and hospitals as data: what changes in the database changes on every replica.
 
-use crate::harness::{Database, Issuer, settings};
+use crate::harness::{Callers, Database, Issuer, Serving, TestServer, options, settings};
 use server::identity::{Identity, ORGANISATION_CLAIM, Refusal, Replays, Shown};
 use server::settings as server_settings;
 use std::time::Duration;
@@ -257,4 +257,50 @@ async fn tok_20_every_change_of_the_registry_is_recorded_with_who_made_it() {
     let latest = store.registry_journal(2).await.unwrap();
     assert_eq!(latest.last(), journal.last());
     assert_eq!(latest.len(), 2);
+}
+
+/// Waits until the server says whether it is ready.
+async fn is_ready(server: &TestServer, expected: u16) -> String {
+    let agrees = async {
+        loop {
+            let answer = server.get_outside("readyz").await;
+            if answer.status == expected {
+                return answer.text;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), agrees).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kc_02_a_server_is_ready_when_it_had_the_keys_of_one_issuer() {
+    let database = Database::migrated().await;
+    let store = Store::open(&settings(&database.url)).await.unwrap();
+    let all = options(&[("BUND_IDENTITY_ALLOW_HTTP_LOOPBACK", "true")]);
+    let (dead, alive) = (Issuer::start().await, Issuer::start().await);
+    let by = By::new("tests", "tests");
+    for signs in [&dead, &alive] {
+        signs.serve(Serving::Down);
+    }
+    store.save_issuer(&by, &issuer(&dead.iss, vec![]), Existing::Refuse).await.unwrap();
+    let server = TestServer::start_for(Callers::Known, database, all).await;
+    let reason = is_ready(&server, 503).await;
+    assert!(reason.contains("the keys of no issuer"), "{reason}");
+    assert_eq!(server.get_outside("livez").await.status, 200);
+    // It is in nobody's way: one that answers is enough.
+    alive.serve(Serving::Normal);
+    store.save_issuer(&by, &issuer(&alive.iss, vec![]), Existing::Refuse).await.unwrap();
+    is_ready(&server, 200).await;
+    // What dies later takes nothing down.
+    alive.serve(Serving::Down);
+    assert_eq!(server.get_outside("readyz").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kc_02_a_server_that_knows_no_issuer_waits_for_none() {
+    let all = options(&[("BUND_IDENTITY_ALLOW_HTTP_LOOPBACK", "true")]);
+    let database = Database::migrated().await;
+    let server = TestServer::start_for(Callers::Known, database, all).await;
+    assert_eq!(server.get_outside("readyz").await.status, 200);
 }

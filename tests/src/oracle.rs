@@ -256,6 +256,15 @@ async fn sql_02_without_walls_in_statements_the_database_shows_what_the_policy_o
     assert!(hidden > 100, "{hidden}");
 }
 
+#[test]
+fn labels_reach_others_in_these_worlds() {
+    for seed in SEEDS {
+        let (world, _) = scene(seed, 0);
+        let shared = policy::Shared::of(world, &mut Random(seed));
+        assert!(shared.reached() >= 5, "seed {seed}: {}", shared.reached());
+    }
+}
+
 async fn compare(hospital: &Hospital, query: &Query, count: usize) -> Result<(), String> {
     let world = &hospital.world;
     let address = query.address(&hospital.server.base);

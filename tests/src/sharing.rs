@@ -1,5 +1,10 @@
 //! Hospitals and each other's records: what scopes, care, consent and sensitivity open, on every way to a resource.
 
+mod consents;
+mod guardian;
+mod labels;
+mod told;
+
 use crate::harness::City;
 use serde_json::{Value, json};
 
@@ -879,7 +884,7 @@ async fn cons_05_a_denial_holds_on_every_way() {
         "Patient/ha-p1/Observation",
         "?_type=Patient,Observation&_id=ha-p1,ha-p1-o",
         "Observation?subject:Patient.gender=female&_include=Observation:patient",
-        "Observation/$lastn?patient=ha-p1",
+        "Observation/$lastn?patient=ha-p1&code=8480-6",
         "Patient/ha-p1/$everything",
     ];
     let tells = |text: &str| {
@@ -931,7 +936,7 @@ async fn cons_09_a_purpose_is_the_issuers_word() {
     let asserted = city.server.request("GET", "Condition/ha-p1-c").bearer_auth(&other);
     city.server.send(asserted.header("x-purpose-of-use", "TREAT")).await.expect(403);
     let payment = city.token("hb", |claims| {
-        claims["extensions"]["ihe_iua"]["purpose_of_use"] = json!([{ "code": "HPAYMT" }]);
+        claims["extensions"]["ihe_iua"]["purpose_of_use"] = json!([{ "system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HPAYMT" }]);
     });
     city.get(&payment, "Condition/ha-p1-c").await.expect(404);
 }

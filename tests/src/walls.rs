@@ -11,6 +11,7 @@ use search::plan::{Plan, plan};
 use search::query::{Codes, Context, Query, Unknown};
 use search::reader::Reader;
 use search::render::{Window, count, page};
+use search::veil::Veil;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -51,6 +52,7 @@ fn everything(kind: &str) -> Plan {
         unknown: Unknown::Refuse,
         codes: &codes,
         custom: Arc::default(),
+        veil: &Veil::new(b""),
     };
     let query = Query::parse(table.resource, &[], &context).unwrap();
     plan(&query, &unwalled(1)).unwrap()
@@ -248,7 +250,10 @@ fn first(resource: &Value, hospital: i32, store: &Store) -> Put {
         version: 1,
         version_key: store.clock().next(0),
         hospital,
-        entries: Extractor::new("", TimeZone::UTC).stored(resource, hospital).unwrap(),
+        entries: Extractor::new("", TimeZone::UTC, Arc::new(Veil::new(b"")))
+            .stored(resource, hospital)
+            .unwrap(),
+        kept_labels: 0,
         method: Method::Put,
         json: resource.to_string().into_bytes(),
         previous: Previous::Nothing,

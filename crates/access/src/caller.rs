@@ -40,6 +40,8 @@ pub struct Token {
     pub withdrawn: Vec<i32>,
     /// Ids of patients whose record was opened to this person by breaking the glass.
     pub opened: Vec<String>,
+    /// Whether the patient is taken to be in the hospital's care: in what a patient is shown of it, never in a token.
+    pub is_treating: bool,
     /// When the request came, in microseconds since 1970.
     pub now_micros: i64,
 }

@@ -1,6 +1,6 @@
 //! The one decision.
 
-use crate::caller::{Policy, Rights, Role, Token};
+use crate::caller::{Hospital, Policy, Rights, Role, Token};
 use crate::purpose::Purposes;
 use crate::scope::{Level, Operations, Scope};
 use crate::{Agent, Caller, HospitalId, Operation, Wish};
@@ -106,6 +106,34 @@ impl Grant {
             }
         };
         Grant { restriction, ..self.clone() }
+    }
+
+    /// The patient whose own record it is, if the caller is one: with no hospital that it speaks for.
+    pub fn own_patient(&self) -> Option<&str> {
+        match &self.restriction {
+            Restriction::Everything => None,
+            Restriction::Bounded(bounds) => match bounds.token.hospital {
+                None => bounds.token.patient.as_deref(),
+                Some(_) => None,
+            },
+        }
+    }
+
+    /// What is left of a patient's own record for a hospital that treats the patient: the same ways, and the wall before them.
+    pub fn seen_by(&self, hospital: HospitalId) -> Option<Grant> {
+        self.own_patient()?;
+        let Restriction::Bounded(bounds) = &self.restriction else { return None };
+        let token = Token {
+            hospital: Some(Hospital { id: hospital, prefix: String::new() }),
+            purposes: Purposes::parse("TREAT")?,
+            roles: Vec::new(),
+            opened: Vec::new(),
+            is_treating: true,
+            ..Token::clone(&bounds.token)
+        };
+        let bounds =
+            Bounds { token: Arc::new(token), operation: Operations::SEARCH, is_own_only: false };
+        Some(Grant { restriction: Restriction::Bounded(bounds), ..self.clone() })
     }
 
     /// What an id has to begin with that this caller chooses; None where any will do.
@@ -335,6 +363,11 @@ impl Wall<'_> {
         self.token.purposes
     }
 
+    /// Whether care is taken for granted.
+    pub fn is_treating(&self) -> bool {
+        self.token.is_treating
+    }
+
     /// Hospitals whose records nobody else sees any more.
     pub fn withdrawn(&self) -> &[i32] {
         &self.token.withdrawn
@@ -387,21 +420,28 @@ pub fn decide(caller: &Caller, wish: &Wish) -> Result<Grant, Denied> {
         Some(Operation::Reindex) if !caller.has_role(Role::Operator) => {
             return Err(Denied::Role("those who run the server"));
         }
-        Some(Operation::Openings | Operation::Review) if !caller.has_role(Role::Auditor) => {
+        Some(Operation::Openings | Operation::Review | Operation::ConsentReview)
+            if !caller.has_role(Role::Auditor) =>
+        {
             return Err(Denied::Role("auditors"));
         }
         Some(Operation::BreakGlass) => may_break_the_glass(token)?,
         _ => {}
     }
+    // What is told of a patient's trail takes the right to the trail.
+    let resource = match wish.operation {
+        Some(Operation::AccessLog | Operation::Disclosures) => Some(TRAIL),
+        _ => wish.resource,
+    };
     if let Some(operation) = operation {
-        let is_open = match wish.resource {
+        let is_open = match resource {
             Some(resource) => !bounds.ways(resource).is_empty(),
             None => token.scopes.iter().any(|scope| {
                 scope.operations.has(operation) && bounds.way(scope, "Patient").is_some()
             }),
         };
         if !is_open {
-            let kind = wish.resource.unwrap_or("*");
+            let kind = resource.unwrap_or("*");
             return Err(Denied::Scope(format!("{}/{kind}.{operation}", level(token))));
         }
         let is_write = operation != Operations::READ && operation != Operations::SEARCH;

@@ -27,6 +27,8 @@ impl Labels {
     pub const SENSITIVE: Labels = Labels(1 | 2 | 4 | 8 | 16 | 32);
     /// Nobody but the custodian sees it, whatever a consent says.
     pub const VERY_RESTRICTED: Labels = Labels(64);
+    /// Those of a resource that reach what refers to it.
+    pub const REACHING: Labels = Labels(1 | 2 | 4 | 8 | 16 | 32 | 64);
     /// About more than one patient.
     pub const SEVERAL: Labels = Labels(128);
     /// Not a label of resources: in a consent, those that have none.

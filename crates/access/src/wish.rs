@@ -60,6 +60,14 @@ pub enum Operation {
     Openings,
     /// `$review` of what was opened.
     Review,
+    /// `$sharing-preview`: what another hospital would see of a patient.
+    SharingPreview,
+    /// `$access-log` of a patient: who did what with the record.
+    AccessLog,
+    /// `$disclosures` of a patient: who elsewhere saw what.
+    Disclosures,
+    /// `$consent-review`: consents of guardians whose children have come of age.
+    ConsentReview,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -89,13 +97,16 @@ impl Wish {
             Interaction::Update | Interaction::Patch => Some(Operations::UPDATE),
             Interaction::Delete => Some(Operations::DELETE),
             Interaction::Operation => match self.operation {
-                Some(Operation::Everything) => Some(Operations::READ),
-                Some(Operation::LastN) => Some(Operations::SEARCH),
+                Some(Operation::Everything | Operation::SharingPreview) => Some(Operations::READ),
+                Some(Operation::LastN | Operation::AccessLog | Operation::Disclosures) => {
+                    Some(Operations::SEARCH)
+                }
                 Some(
                     Operation::Reindex
                     | Operation::BreakGlass
                     | Operation::Openings
-                    | Operation::Review,
+                    | Operation::Review
+                    | Operation::ConsentReview,
                 )
                 | None => None,
             },

@@ -5,6 +5,7 @@ use access::{Agent, Interaction, Purposes};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use std::net::IpAddr;
 
 /// A record as it was stored, with what it refers to.
 #[derive(Clone, Debug)]
@@ -24,15 +25,21 @@ pub struct Stored {
     pub agent: Option<Agent>,
     pub token: Option<String>,
     pub purposes: Purposes,
+    /// Where the request came from; none of records that are older than this column.
+    pub address: Option<String>,
     /// RFC 3339, with the offset of the city.
     pub recorded: String,
 }
 
+const PROFILES: &str = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.";
 const DCM: &str = "http://dicom.nema.org/resources/ontology/DCM";
 const PARTICIPATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
 const REASON: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
 const ENTITY: &str = "http://terminology.hl7.org/CodeSystem/audit-entity-type";
 const ROLE: &str = "http://terminology.hl7.org/CodeSystem/object-role";
+
+/// What the record has where others have a search, if it was asked to open a record in an emergency.
+pub const BREAK_GLASS: &str = "$break-glass";
 
 /// What an id of an event is made of.
 pub fn event_id(record: i64) -> String {
@@ -50,15 +57,22 @@ pub fn event(stored: &Stored, base_url: &str) -> Value {
     let interaction = interaction(stored.interaction);
     let code = interaction.map_or("operation", Interaction::code);
     let action = interaction.map_or("E", action);
-    let mut event = json!({
-        "resourceType": "AuditEvent",
-        "id": event_id(stored.id),
-        "type": { "system": "http://terminology.hl7.org/CodeSystem/audit-event-type", "code": "rest" },
-        "subtype": [{ "system": "http://hl7.org/fhir/restful-interaction", "code": code }],
-        "action": action,
-        "recorded": stored.recorded,
-        "outcome": outcome(stored.status),
-    });
+    let mut event = json!({ "resourceType": "AuditEvent", "id": event_id(stored.id) });
+    if let Some(profile) = interaction.and_then(|interaction| profile(stored, interaction)) {
+        event["meta"] = json!({ "profile": [format!("{PROFILES}{profile}")] });
+    }
+    event["type"] = coded("http://terminology.hl7.org/CodeSystem/audit-event-type", "rest");
+    event["subtype"] = json!([coded("http://hl7.org/fhir/restful-interaction", code)]);
+    event["action"] = json!(action);
+    event["recorded"] = json!(stored.recorded);
+    event["outcome"] = json!(outcome(stored.status));
+    if is_opening(stored) {
+        // Whether a record is open in spite of what the patient said is a decision (BALP, AuthZconsent).
+        const KINDS: &str = "https://profiles.ihe.net/ITI/BALP/CodeSystem/AuthZsubType";
+        event["type"] = coded(DCM, "110113");
+        event["subtype"] = json!([coded(KINDS, "AuthZ-Consent")]);
+        event["outcome"] = json!(if stored.status < 400 { "0" } else { "8" });
+    }
     if stored.status >= 400 {
         event["outcomeDesc"] = json!(format!("HTTP {}", stored.status));
     }
@@ -72,8 +86,53 @@ pub fn event(stored: &Stored, base_url: &str) -> Value {
     event
 }
 
+/// What it keeps to: the patterns are about what succeeded.
+fn profile(stored: &Stored, interaction: Interaction) -> Option<&'static str> {
+    let has_patient = stored.patient.is_some();
+    let has_subject = stored.resource.is_some() && stored.resource_id.is_some();
+    let (without, with, is_whole) = match interaction {
+        Interaction::Create => ("Create", "PatientCreate", has_subject),
+        Interaction::Read | Interaction::Vread => ("Read", "PatientRead", has_subject),
+        Interaction::Update | Interaction::Patch => ("Update", "PatientUpdate", has_subject),
+        Interaction::Delete => ("Delete", "PatientDelete", has_subject),
+        Interaction::Search | Interaction::SearchSystem => {
+            ("Query", "PatientQuery", stored.query.is_some())
+        }
+        Interaction::HistoryInstance
+        | Interaction::HistoryType
+        | Interaction::HistorySystem
+        | Interaction::Operation
+        | Interaction::Capabilities
+        | Interaction::Batch
+        | Interaction::Transaction => return None,
+    };
+    let holds = is_whole && stored.status < 400 && stored.address.is_some();
+    holds.then_some(if has_patient { with } else { without })
+}
+
+/// The host of the base: an address of the Internet (2), or a name (1).
+fn network(base_url: &str) -> Value {
+    let host = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
+    let host = host.split('/').next().unwrap_or_default();
+    let bare = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((inside, _)) => inside,
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    let kind = if bare.parse::<IpAddr>().is_ok() { "2" } else { "1" };
+    json!({ "address": bare, "type": kind })
+}
+
+fn coded(system: &str, code: &str) -> Value {
+    json!({ "system": system, "code": code })
+}
+
 fn purpose(code: &'static str) -> Value {
     json!({ "coding": [{ "system": REASON, "code": code }] })
+}
+
+fn is_opening(stored: &Stored) -> bool {
+    interaction(stored.interaction) == Some(Interaction::Operation)
+        && stored.query.as_deref() == Some(BREAK_GLASS)
 }
 
 /// Create, read, update, delete, or execute.
@@ -107,26 +166,33 @@ fn outcome(status: i16) -> &'static str {
 
 fn agents(stored: &Stored, action: &str, base_url: &str, purposes: &[Value]) -> Vec<Value> {
     let kind = |system: &str, code: &str| json!({ "coding": [{ "system": system, "code": code }] });
+    const SECURITY: &str = "http://terminology.hl7.org/CodeSystem/extra-security-role-type";
     const CUSTODIAN: &str = "http://terminology.hl7.org/CodeSystem/provenance-participant-type";
     let (source, destination) = (kind(DCM, "110153"), kind(DCM, "110152"));
     let (client, server, user) = match action {
         "R" => (destination, source, "IRCP"),
         "D" => (kind(DCM, "110150"), kind(CUSTODIAN, "custodian"), "AUT"),
+        _ if is_opening(stored) => (kind(DCM, "110150"), kind(SECURITY, "authserver"), "IRCP"),
         "C" | "U" => (source, destination, "AUT"),
         _ => (source, destination, "IRCP"),
     };
     let mut agents = Vec::new();
     let known = stored.agent.as_ref();
     let mut asking = json!({ "type": client, "requestor": known.is_none() });
-    if let Some(agent) = known {
-        asking["who"] = json!({ "identifier": { "value": agent.client } });
+    // Who showed no token is known by where it is.
+    let client = known.map(|agent| &agent.client).or(stored.address.as_ref());
+    if let Some(client) = client {
+        asking["who"] = json!({ "identifier": { "value": client } });
+    }
+    if let Some(address) = &stored.address {
+        asking["network"] = json!({ "address": address, "type": "2" });
     }
     agents.push(asking);
     agents.push(json!({
         "type": server,
         "who": { "identifier": { "value": base_url } },
         "requestor": false,
-        "network": { "address": base_url, "type": "5" },
+        "network": network(base_url),
     }));
     if let Some(agent) = known {
         let mut who = json!({
@@ -161,12 +227,11 @@ fn agents(stored: &Stored, action: &str, base_url: &str, purposes: &[Value]) -> 
 }
 
 fn entities(stored: &Stored) -> Vec<Value> {
-    let coded = |system: &str, code: &str| json!({ "system": system, "code": code });
     let mut entities = vec![json!({
         "type": coded("https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType", "XrequestId"),
         "what": { "identifier": { "value": stored.request } },
     })];
-    if let Some(query) = &stored.query {
+    if let Some(query) = stored.query.as_ref().filter(|_| !is_opening(stored)) {
         let kind = stored.resource.unwrap_or_default();
         let text = format!("{kind}?{query}");
         entities.push(json!({
@@ -222,6 +287,7 @@ mod tests {
             }),
             token: Some("0f3c".to_owned()),
             purposes: Purposes::parse("TREAT").unwrap(),
+            address: Some("192.0.2.7".to_owned()),
             recorded: "2026-11-23T21:06:11.482+08:00".to_owned(),
         }
     }
@@ -267,6 +333,33 @@ mod tests {
         assert_eq!(event["entity"][1]["description"], "Observation?code=1");
         assert!(event["entity"][1]["what"].is_null());
         assert_eq!((&event["outcome"], &event["outcomeDesc"]), (&"4".into(), &"HTTP 403".into()));
+    }
+
+    #[test]
+    fn the_server_is_a_name_or_an_address() {
+        for (base, address, kind) in [
+            ("https://hub.test/fhir", "hub.test", "1"),
+            ("http://127.0.0.1:8080/fhir", "127.0.0.1", "2"),
+            ("http://[::1]:8080/fhir", "::1", "2"),
+        ] {
+            let expected = serde_json::json!({ "address": address, "type": kind });
+            assert_eq!(super::network(base), expected);
+        }
+    }
+
+    #[test]
+    fn only_what_keeps_to_a_pattern_says_so() {
+        let profile =
+            |stored: &Stored| event(stored, "https://hub.test/fhir")["meta"]["profile"][0].clone();
+        let read = stored(Interaction::Read);
+        let name =
+            "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.PatientRead";
+        assert_eq!(profile(&read), name);
+        let none = serde_json::Value::Null;
+        assert_eq!(profile(&Stored { status: 404, ..read.clone() }), none);
+        assert_eq!(profile(&Stored { address: None, ..read.clone() }), none);
+        assert_eq!(profile(&Stored { resource_id: None, ..read }), none);
+        assert_eq!(profile(&stored(Interaction::Operation)), none);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use access::{Agent, HospitalId, Interaction, Purposes};
 use schema::resource::Table;
+use std::net::IpAddr;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -22,6 +23,8 @@ pub struct Record {
     pub patients: Vec<i64>,
     /// The text of a search, as it was understood.
     pub query: Option<String>,
+    /// Where the request came from; none of what the server does by itself.
+    pub address: Option<IpAddr>,
 }
 
 /// What the interaction was about: a type, a resource or a version.
@@ -49,6 +52,7 @@ pub struct Row {
     pub agent: Option<i64>,
     pub token: Option<String>,
     pub purposes: i32,
+    pub address: Option<String>,
 }
 
 impl Record {
@@ -81,6 +85,7 @@ impl Record {
             agent: self.is_known().then(|| self.agent.key()),
             token: self.agent.token_id.clone(),
             purposes: self.purposes.bits(),
+            address: self.address.map(|address| address.to_string()),
         }
     }
 }
@@ -155,6 +160,7 @@ mod tests {
             subject: None,
             patients: vec![],
             query: Some("code=1".to_owned()),
+            address: None,
         };
         assert_eq!(record.rows().len(), 1);
         record.patients = vec![5, 6];

@@ -136,11 +136,15 @@ fn immunization(person: &Person, record: &Record, number: u32, dice: &mut Dice) 
 fn consent(person: &Person, record: &Record, number: u32, dice: &mut Dice) -> Value {
     let day = some_day(person, dice);
     let is_permitted = dice.chance(88);
-    let (status, kind) = match (dice.chance(93), is_permitted) {
+    let (mut status, kind) = match (dice.chance(93), is_permitted) {
         (false, _) => ("inactive", "permit"),
         (true, true) => ("active", "permit"),
         (true, false) => ("active", "deny"),
     };
+    // A child's waits for those who decide for it; some of the records make it a year or two older than it is.
+    if person.age(TODAY) < 16 {
+        status = "proposed";
+    }
     let rule = if kind == "permit" { "OPTIN" } else { "OPTOUT" };
     json!({
         "resourceType": "Consent",

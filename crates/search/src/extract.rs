@@ -49,8 +49,10 @@ pub struct Entries {
     pub references: Vec<ReferenceEntry>,
     /// Texts of codes: what is said of all resources that have them, not of this one alone.
     pub concepts: Vec<Concept>,
-    /// How sensitive it is, as bits.
+    /// How sensitive it is by itself, as bits.
     pub labels: i64,
+    /// Keys of what it refers to, wherever it does, that may have labels which reach it; the filters have them too.
+    pub links: Vec<i64>,
     /// What the patient consents to.
     pub rules: Vec<Rule>,
 }
@@ -197,6 +199,11 @@ impl Extractor {
         consent::rules(consent, &reading).map(|_| ())
     }
 
+    /// The hospital whose organisation has this id.
+    pub fn hospital(&self, code: &str) -> Option<i32> {
+        self.hospitals.read().unwrap_or_else(PoisonError::into_inner).get(code).copied()
+    }
+
     pub fn set_hospitals(&self, hospitals: Hospitals) {
         *self.hospitals.write().unwrap_or_else(PoisonError::into_inner) = hospitals;
     }
@@ -206,6 +213,7 @@ impl Extractor {
         let name = resource.get("resourceType").and_then(Value::as_str).unwrap_or_default();
         let kind = registry::kind(name).ok_or(Error::UnknownType)?;
         self.share(kind, resource, &mut entries);
+        entries.check()?;
         self.contained(resource, &mut entries)?;
         Ok(entries)
     }
@@ -228,6 +236,11 @@ impl Extractor {
             }
         }
         entries.labels = labels.bits();
+        if kind.name != "Patient" {
+            entries.links = sharing::links(resource, &self.base_url);
+            entries.filters.extend(entries.links.iter().map(|key| key ^ sharing::link_salt()));
+            settle(&mut entries.filters);
+        }
     }
 
     /// Keys that say what may be found among the contained resources.

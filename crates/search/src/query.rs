@@ -197,11 +197,8 @@ impl Query {
     }
 
     /// All of a type that is in the compartment of a resource.
-    pub(crate) fn of_compartment(
-        resource: &'static str,
-        compartment: &str,
-        id: &str,
-    ) -> Option<Query> {
+    /// None where the type has no place in the compartment.
+    pub fn of_compartment(resource: &'static str, compartment: &str, id: &str) -> Option<Query> {
         Query { resource, ignored: Vec::new(), clauses: Vec::new() }.within(compartment, id).ok()
     }
 

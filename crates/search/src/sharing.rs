@@ -2,6 +2,7 @@
 //! consents to.
 
 pub mod consent;
+pub mod guardian;
 mod label;
 
 pub(crate) use label::labels;
@@ -23,6 +24,35 @@ const AFTER_APPOINTMENT: i64 = 7 * DAY;
 /// The key under which a hospital's relations of care are kept: of a patient, set apart from the patient's own.
 pub(crate) fn relation_salt(hospital: i32) -> i64 {
     salt("relation", &hospital.to_string())
+}
+
+/// Sets the keys apart by which resources are found that refer to another, whatever element does.
+pub fn link_salt() -> i64 {
+    salt("*", "_link")
+}
+
+/// The key of the lock under which labels reach the record of a patient.
+pub fn label_lock(patient: i64) -> i64 {
+    patient ^ label_lock_salt()
+}
+
+pub fn label_lock_salt() -> i64 {
+    salt("*", "_labels")
+}
+
+/// The keys of what a resource refers to, wherever it does, as far as it may have labels: the patient has none that reach others,
+/// and what is public has none at all.
+pub(crate) fn links(resource: &Value, base_url: &str) -> Vec<i64> {
+    let mut found = BTreeSet::new();
+    each_reference(resource, &mut |text| {
+        if let Some(Target::Local { kind, id }) = target(text, base_url)
+            && kind != "Patient"
+            && !access::is_public(kind)
+        {
+            found.insert(resource_key(kind, id));
+        }
+    });
+    found.into_iter().collect()
 }
 
 /// The ids of the patients that a resource refers to, wherever it does.

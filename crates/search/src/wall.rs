@@ -21,6 +21,8 @@ pub(crate) struct Wall {
     /// As bits.
     pub(crate) purposes: i32,
     pub(crate) is_open_without_consent: bool,
+    /// Whether care is taken for granted.
+    pub(crate) is_treating: bool,
     /// Hospitals that no longer share.
     pub(crate) withdrawn: Vec<i64>,
     /// Keys of patients to whom the glass was broken.
@@ -68,6 +70,7 @@ fn wall(bounds: &Bounds, table: &Table) -> Option<Wall> {
         now: wall.now_micros(),
         purposes: wall.purposes().bits(),
         is_open_without_consent: wall.is_open_without_consent(),
+        is_treating: wall.is_treating(),
         withdrawn: wall.withdrawn().iter().copied().map(i64::from).collect(),
         opened: wall.opened().iter().map(|id| resource_key("Patient", id)).collect(),
     })

@@ -8,6 +8,7 @@ use crate::concepts::Fresh;
 use crate::error::Error;
 use crate::find::read_by;
 use crate::trail::audit_rows;
+use crate::write::labels::{Written, hold_all, spread};
 use crate::write::stage::{Put, first_rules, first_versions};
 use crate::write::{WRITES_FOR, writer};
 use access::Grant;
@@ -51,9 +52,16 @@ impl Store {
         puts.retain(|put| !used.contains(&(put.table.code, put.id.clone())));
         let skipped = before - puts.len();
 
+        let written: Vec<Written<'_>> = puts.iter().filter_map(Written::of_put).collect();
+        if let Some(hold) = hold_all(&written) {
+            transaction.execute(&hold.text, &hold.parameters()).await?;
+        }
         transaction.execute("SELECT hold_index_epoch($1)", &[&epoch]).await?;
         for statement in first_versions(&self.dictionaries, &puts)? {
             transaction.execute(&statement.text, &statement.parameters()).await?;
+        }
+        if let Some(spread) = spread(written.into_iter()) {
+            transaction.execute(&spread.text, &spread.parameters()).await?;
         }
         copy_entries(transaction.client(), &puts).await?;
         let mut fresh = Fresh::default();

@@ -69,7 +69,8 @@ fn statement(asked: &Asked, zone: &str) -> Sql {
     .then(", 'YYYY-MM-DD\"T\"HH24:MI:SS.MS'), \
            extract(epoch FROM (to_timestamp((r.id >> 11) / 1000000.0) AT TIME ZONE ")
     .bind(Bind::Text(zone.to_owned()))
-    .then(" - to_timestamp((r.id >> 11) / 1000000.0) AT TIME ZONE 'UTC'))::int4 / 60 \
+    .then(" - to_timestamp((r.id >> 11) / 1000000.0) AT TIME ZONE 'UTC'))::int4 / 60, \
+           r.address \
            FROM audit_record r LEFT JOIN audit_agent a ON a.key = r.agent \
            LEFT JOIN hospital h ON h.id = r.hospital AND r.hospital <> 0 \
            LEFT JOIN open.patient p ON p.key = r.patient WHERE ")
@@ -111,6 +112,7 @@ fn stored(row: &Row) -> Result<Stored, Error> {
         agent,
         token: row.try_get(15)?,
         purposes: Purposes::of_bits(row.try_get(16)?),
+        address: row.try_get(19)?,
         recorded: format!("{local}{sign}{:02}:{:02}", offset / 60, offset % 60),
     })
 }

@@ -1,10 +1,12 @@
 //! The registry of hospitals: who can be the custodian of a version.
 
 use crate::error::Error;
+use crate::find::read_by;
 use crate::pool::Pool;
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use schema::tables::hospital;
+use search::reader::Reader;
 use std::collections::HashMap;
 
 impl crate::Store {
@@ -21,6 +23,17 @@ impl crate::Store {
         let statement = client.prepare_cached("SELECT code, id FROM hospital").await?;
         let rows = client.query(&statement, &[]).await?;
         rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+    }
+}
+
+impl crate::Store {
+    /// The code of the hospital that keeps a patient, whoever asks.
+    pub async fn custodian(&self, patient: &str) -> Result<Option<String>, Error> {
+        let client = self.pool.get().await?;
+        let text = "SELECT h.code FROM open.patient p JOIN hospital h ON h.id = p.hospital WHERE p.id = $1 LIMIT 1";
+        let statement = client.prepare_cached(&read_by(text, 2)).await?;
+        let row = client.query_opt(&statement, &[&patient, &Reader::Everything.text()]).await?;
+        row.map(|row| Ok(row.try_get(0)?)).transpose()
     }
 }
 

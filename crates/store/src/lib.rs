@@ -5,6 +5,7 @@ pub mod break_glass;
 pub mod bulk;
 pub mod clock;
 mod concepts;
+pub mod consents;
 pub mod dictionary;
 pub mod error;
 pub mod events;

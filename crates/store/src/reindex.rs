@@ -6,6 +6,7 @@ use crate::concepts::Fresh;
 use crate::error::Error;
 use crate::parameters::{READY, raise};
 use crate::write::WRITES_FOR;
+use crate::write::labels::{Written, hold_all, spread};
 use crate::write::stage::{Reindexed, reindex};
 use access::Grant;
 use deadpool_postgres::{Object, Transaction};
@@ -114,6 +115,13 @@ impl Store {
             let (shard, key) = (row.try_get(1)?, row.try_get(2)?);
             resources.push(Reindexed { id, shard, key, entries });
         }
+        let written: Vec<Written<'_>> = resources
+            .iter()
+            .filter_map(|resource| Written::of_reindexed(table, resource))
+            .collect();
+        if let Some(hold) = hold_all(&written) {
+            transaction.execute(&hold.text, &hold.parameters()).await?;
+        }
         transaction.execute("SELECT hold_index_epoch($1)", &[&epoch]).await?;
         let mut fresh = Fresh::default();
         let concepts = resources.iter().flat_map(|resource| &resource.entries.concepts);
@@ -121,7 +129,9 @@ impl Store {
             transaction.execute(&statement.text, &statement.parameters()).await?;
         }
         if !resources.is_empty() {
-            for statement in reindex(table, &resources) {
+            for statement in
+                reindex(table, &resources).into_iter().chain(spread(written.into_iter()))
+            {
                 transaction.execute(&statement.text, &statement.parameters()).await?;
             }
         }

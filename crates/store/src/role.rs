@@ -36,10 +36,10 @@ const GRANTS: &str = "WITH here AS (SELECT oid, nspname FROM pg_namespace WHERE 
     ORDER BY place";
 
 /// Roles that were granted what serves before: they add to the trail and do not own it.
-const KNOWN: &str = "SELECT DISTINCT r.rolname::text FROM pg_class c, aclexplode(c.relacl) AS granted \
-    JOIN pg_roles r ON r.oid = granted.grantee \
-    WHERE c.oid = to_regclass('audit_record') AND granted.privilege_type = 'INSERT' AND granted.grantee <> c.relowner \
-    ORDER BY 1";
+const KNOWN: &str = "SELECT DISTINCT r.rolname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+    CROSS JOIN LATERAL aclexplode(c.relacl) AS granted JOIN pg_roles r ON r.oid = granted.grantee \
+    WHERE n.nspname = current_schema() AND c.relname LIKE 'audit\\_%' AND c.relkind IN ('r', 'p') \
+    AND granted.privilege_type = 'INSERT' AND granted.grantee <> c.relowner ORDER BY 1";
 
 /// How a role reaches further than it should, in words; no row where it does not.
 const EXCESS: &str = "WITH here AS (SELECT oid, nspname FROM pg_namespace WHERE nspname = current_schema()), \

@@ -194,9 +194,9 @@ pub(crate) fn audit_rows(clock: &Clock, records: &[Record]) -> Statement {
     let ids: Vec<i64> = rows.iter().map(|_| clock.next(0)).collect();
     Statement::new(
         "INSERT INTO audit_record (id, shard, request, interaction, status, hospital, resource_type, \
-         resource_id, version, patient, query, agent, token, purposes) SELECT * FROM unnest($1::int8[], $2::int4[], $3::uuid[], \
+         resource_id, version, patient, query, agent, token, purposes, address) SELECT * FROM unnest($1::int8[], $2::int4[], $3::uuid[], \
          $4::int2[], $5::int2[], $6::int4[], $7::int2[], $8::text[], $9::int4[], $10::int8[], $11::text[], \
-         $12::int8[], $13::text[], $14::int4[])",
+         $12::int8[], $13::text[], $14::int4[], $15::text[])",
     )
     .bind(ids)
     .bind(column(&rows, |row| row.shard))
@@ -212,4 +212,5 @@ pub(crate) fn audit_rows(clock: &Clock, records: &[Record]) -> Statement {
     .bind(column(&rows, |row| row.agent))
     .bind(column(&rows, |row| row.token.clone()))
     .bind(column(&rows, |row| row.purposes))
+    .bind(column(&rows, |row| row.address.clone()))
 }

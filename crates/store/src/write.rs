@@ -5,6 +5,7 @@
 //! So the loser of a race waits, then sees what the winner did. A change is staged as one array a column and written
 //! with one statement a table, all sent at once: BEGIN … COMMIT is a single round trip.
 
+pub(crate) mod labels;
 pub mod stage;
 
 use crate::Store;
@@ -20,6 +21,7 @@ use audit::record::Record;
 use deadpool_postgres::Object;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, maybe_done};
+use labels::Written;
 use schema::resource::Table;
 use search::reader::Reader;
 use search::sql::Sql;
@@ -224,7 +226,9 @@ impl Transaction {
     }
 
     fn statements(&mut self, staged: &Staged) -> Result<Vec<Statement>, Error> {
-        let mut statements = stage::statements(&self.store.dictionaries, staged)?;
+        let mut statements: Vec<Statement> = labels::hold(staged).into_iter().collect();
+        statements.extend(stage::statements(&self.store.dictionaries, staged)?);
+        statements.extend(labels::spread(staged.puts.iter().filter_map(Written::of_put)));
         if !(staged.puts.is_empty() && staged.deletions.is_empty()) {
             statements.push(Statement::new("SELECT hold_index_epoch($1)").bind(self.epoch));
         }

@@ -87,6 +87,6 @@
 {{- $needed := add (mul $of $pods) $migration | int -}}
 {{- $there := sub $database.maxConnections $database.reservedConnections | int -}}
 {{- if gt $needed $there }}
-- database.maxConnections is {{ $database.maxConnections }}, of which {{ $database.reservedConnections }} are reserved: {{ $pods }} pods (one more while a version rolls out) with {{ $of }} connections each ({{ $database.connectionsMax }} connectionsMax, {{ max 1 (div ($database.connectionsMax | int) 4) }} for walks, {{ $database.auditConnections }} auditConnections, {{ .Values.server.workers }} workers, 2) and {{ $migration }} of a migration are {{ $needed }}, not {{ $there }}; raise max_connections of PostgreSQL and the value, or lower connectionsMax or the number of pods
+- database.maxConnections is {{ $database.maxConnections }}, of which {{ $database.reservedConnections }} are reserved: {{ $pods }} pods (one more while a version rolls out) with {{ $of }} connections each ({{ $database.connectionsMax }} connectionsMax, {{ max 1 (div ($database.connectionsMax | int) 4) }} for walks, {{ $database.auditConnections }} auditConnections, {{ .Values.server.workers }} workers, 3) and {{ $migration }} of a migration are {{ $needed }}, not {{ $there }}; raise max_connections of PostgreSQL and the value, or lower connectionsMax or the number of pods
 {{- end }}
 {{- end -}}

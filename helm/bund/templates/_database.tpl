@@ -28,11 +28,11 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Connections one pod may open: docs/settings.md. The last two hear of registrations and start the server. */}}
+{{/* Connections one pod may open: docs/settings.md. The last three hear of registrations, seal the trail, and prove things of it. */}}
 {{- define "bund.connectionsOfAPod" -}}
 {{- $searches := .Values.database.connectionsMax | int -}}
 {{- $walks := max 1 (div $searches 4) -}}
-{{- add $searches $walks (.Values.database.auditConnections | int) (.Values.server.workers | int) 2 -}}
+{{- add $searches $walks (.Values.database.auditConnections | int) (.Values.server.workers | int) 3 -}}
 {{- end -}}
 
 {{/* Pods there may be at once: one more while a new version rolls out. */}}

@@ -177,5 +177,6 @@ fn record(grant: &Grant) -> Record {
         subject: None,
         patients: Vec::new(),
         query: None,
+        address: None,
     }
 }

@@ -2,11 +2,12 @@
 
 use super::author::Author;
 use super::{Database, block_on, prepare, say, state, table};
-use crate::identity::{ORGANISATION_CLAIM, objection};
-use crate::settings::Approval;
+use crate::identity::{Identity, ORGANISATION_CLAIM, Replays, inspect, objection};
+use crate::settings::{Approval, Settings};
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
-use std::path::Path;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use store::Store;
 use store::registry::journal::By;
 use store::registry::{Existing, Introspection, Issuer, Registry};
@@ -45,6 +46,8 @@ enum Action {
     Disable { iss: String },
     /// Forget it, with its clients.
     Remove { iss: String },
+    /// Ask it what it says of itself and for its keys, and say what is wrong with them and with a token; changes nothing.
+    Check(Check),
 }
 
 #[derive(clap::Args, Debug)]
@@ -109,6 +112,19 @@ struct Add {
     replace: bool,
 }
 
+#[derive(clap::Args, Debug)]
+struct Check {
+    /// Its `iss`, byte by byte; it has to be registered.
+    iss: String,
+
+    /// A file with an access token of it, or `-` for standard input: which claim is missing or wrong, and how it is put right.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+/// Longer than any token that is taken.
+const TOKEN_BYTES_MAX: u64 = 64 * 1_024;
+
 pub fn run(config: Option<&Path>, arguments: Arguments) -> Result<()> {
     let prepared = prepare(config, &arguments.database)?;
     let allow_http_loopback = prepared.settings.identity.allow_http_loopback;
@@ -128,6 +144,7 @@ pub fn run(config: Option<&Path>, arguments: Arguments) -> Result<()> {
             Action::Enable { iss } => Ok(store.enable_issuer(&by, &iss, true).await?),
             Action::Disable { iss } => Ok(store.enable_issuer(&by, &iss, false).await?),
             Action::Remove { iss } => Ok(store.remove_issuer(&by, &iss).await?),
+            Action::Check(arguments) => check(&store, &prepared.settings, &arguments).await,
         }
     })
 }
@@ -206,6 +223,37 @@ async fn read(store: &Store, add: Add, allow_http_loopback: bool) -> Result<(Iss
     }
     let existing = if add.replace { Existing::Replace } else { Existing::Refuse };
     Ok((issuer, existing))
+}
+
+async fn check(store: &Store, settings: &Settings, arguments: &Check) -> Result<()> {
+    let token = arguments.token_file.as_deref().map(read_token).transpose()?;
+    let base = &settings.service.base_url;
+    let replays = Replays::Shared(store.clone());
+    let identity = Identity::new(&settings.identity, base, store.registry().await?, replays)?;
+    let findings = inspect(&identity, &arguments.iss, token.as_deref()).await;
+    let wrong = findings.iter().filter(|finding| finding.outcome.is_err()).count();
+    for finding in findings {
+        let (state, text) = match finding.outcome {
+            Ok(text) => ("ok", text),
+            Err(text) => ("WRONG", text),
+        };
+        say(&format!("{state:5}  {:15}  {text}", finding.what));
+    }
+    if wrong > 0 {
+        bail!("{wrong} of these are wrong");
+    }
+    Ok(())
+}
+
+fn read_token(path: &Path) -> Result<String> {
+    let mut text = String::new();
+    let read = match path.as_os_str() == "-" {
+        true => std::io::stdin().take(TOKEN_BYTES_MAX).read_to_string(&mut text),
+        false => std::fs::File::open(path)
+            .and_then(|file| file.take(TOKEN_BYTES_MAX).read_to_string(&mut text)),
+    };
+    read.with_context(|| format!("{} cannot be read", path.display()))?;
+    Ok(text.trim().to_owned())
 }
 
 async fn list(store: &Store, json: bool) -> Result<()> {

@@ -36,6 +36,8 @@ pub enum Content {
     Nothing,
     Text(Vec<u8>),
     Tree(Value),
+    /// Lines of text, whatever format was asked for.
+    Table(String),
 }
 
 impl Answer {
@@ -58,6 +60,12 @@ impl Answer {
     }
 
     pub fn into_response(self, base_url: &str, presentation: Presentation) -> HttpResponse {
+        let content_type = match &self.content {
+            Content::Table(_) => "text/csv; charset=utf-8",
+            Content::Nothing | Content::Text(_) | Content::Tree(_) => {
+                presentation.format.content_type()
+            }
+        };
         let (status, body) = match self.content.render(presentation) {
             Ok(body) => (self.status, body),
             Err(failure) => return failure_response(&failure, presentation),
@@ -73,7 +81,7 @@ impl Answer {
         }
         match body {
             Some(body) => {
-                response.insert_header((CONTENT_TYPE, presentation.format.content_type()));
+                response.insert_header((CONTENT_TYPE, content_type));
                 response.body(body)
             }
             None => response.finish(),
@@ -88,12 +96,16 @@ impl Content {
             Content::Nothing => Ok(None),
             Content::Tree(value) => Ok(Some(value)),
             Content::Text(text) => Ok(Some(stored(&text)?)),
+            Content::Table(_) => {
+                Err(Failure::bad_request("a table is no resource: ask for it outside of a Bundle"))
+            }
         }
     }
 
     fn render(self, presentation: Presentation) -> Result<Option<Vec<u8>>, Failure> {
         match (self, presentation.format) {
             (Content::Nothing, _) => Ok(None),
+            (Content::Table(text), _) => Ok(Some(text.into_bytes())),
             (Content::Text(text), Format::Json) if !presentation.pretty => Ok(Some(text)),
             (content, Format::Json) => Ok(content.tree()?.map(|value| {
                 if presentation.pretty {
@@ -144,8 +156,10 @@ pub fn failure_response(failure: &Failure, presentation: Presentation) -> HttpRe
     for challenge in &failure.authenticate {
         response.append_header((WWW_AUTHENTICATE, challenge.as_str()));
     }
-    if failure.status == 503 {
-        response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS.to_string()));
+    let retry_after =
+        failure.retry_after.or((failure.status == 503).then_some(RETRY_AFTER_SECONDS));
+    if let Some(seconds) = retry_after {
+        response.insert_header((RETRY_AFTER, seconds.to_string()));
     }
     let (format, body) = match body {
         Some(body) => (Format::Xml, body),

@@ -12,6 +12,8 @@ pub struct Failure {
     pub allow: Option<&'static str>,
     /// What a caller has to show, for 401 and 403 (RFC 6750, section 3).
     pub authenticate: Vec<String>,
+    /// Seconds until it is worth trying again, where they are known.
+    pub retry_after: Option<u32>,
     /// Whether the audit trail has it.
     pub is_recorded: bool,
 }
@@ -33,7 +35,14 @@ impl Failure {
     }
 
     pub fn of(status: u16, issues: Vec<Issue>) -> Failure {
-        Failure { status, issues, allow: None, authenticate: Vec::new(), is_recorded: false }
+        Failure {
+            status,
+            issues,
+            allow: None,
+            authenticate: Vec::new(),
+            retry_after: None,
+            is_recorded: false,
+        }
     }
 
     /// The same for every token that is not taken: why is in the log.

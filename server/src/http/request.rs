@@ -7,12 +7,15 @@ use super::format::Format;
 use super::preferences::Preferences;
 use super::target::{Method, Target};
 use access::{Caller, Interaction};
+use std::net::IpAddr;
 use uuid::Uuid;
 
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Shared by everything that happens for one HTTP request; also the header X-Request-Id.
+    /// Shared by everything that happens for one HTTP request; also the header X-Request-Id, unless a trusted proxy chose one.
     pub id: Uuid,
+    /// Where it came from.
+    pub address: Option<IpAddr>,
     pub caller: Caller,
     pub method: Method,
     pub target: Target,

@@ -60,6 +60,10 @@ fn operation(name: &str, table: Option<&Table>, has_id: bool) -> Result<Operatio
         ("$break-glass", Some("Patient"), true) => Ok(Operation::BreakGlass),
         ("$break-glass", None, false) => Ok(Operation::Openings),
         ("$review", None, false) => Ok(Operation::Review),
+        ("$sharing-preview", Some("Patient"), true) => Ok(Operation::SharingPreview),
+        ("$access-log", Some("Patient"), true) => Ok(Operation::AccessLog),
+        ("$disclosures", Some("Patient"), true) => Ok(Operation::Disclosures),
+        ("$consent-review", None, false) => Ok(Operation::ConsentReview),
         _ => Err(no_operation(name)),
     }
 }

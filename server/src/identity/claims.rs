@@ -9,7 +9,7 @@ use store::registry::Client;
 /// Between the issuer's clock and ours.
 const LEEWAY_SECONDS: i64 = 30;
 /// Tokens for a program instead of a person live this long at most.
-const SYSTEM_LIFETIME_MAX: i64 = 600;
+pub(super) const SYSTEM_LIFETIME_MAX: i64 = 600;
 /// Roles and purposes of one token.
 const CODES_MAX: usize = 64;
 
@@ -78,7 +78,7 @@ pub(super) fn check(
 }
 
 /// Whole strings: what only begins as we do is somebody else.
-fn audience(claims: &Value, ours: &[String]) -> Result<(), &'static str> {
+pub(super) fn audience(claims: &Value, ours: &[String]) -> Result<(), &'static str> {
     let is_ours = |name: &str| ours.iter().any(|our| our == name);
     let found = match claims.get("aud") {
         Some(Value::String(name)) => is_ours(name),
@@ -91,7 +91,7 @@ fn audience(claims: &Value, ours: &[String]) -> Result<(), &'static str> {
 }
 
 /// When it was issued and when it ends.
-fn times(claims: &Value, now: i64) -> Result<(i64, i64), &'static str> {
+pub(super) fn times(claims: &Value, now: i64) -> Result<(i64, i64), &'static str> {
     let issued = optional_time(claims, "iat")?.ok_or("malformed time")?;
     let expires = optional_time(claims, "exp")?.ok_or("malformed time")?;
     let begins = optional_time(claims, "nbf")?.unwrap_or(issued);
@@ -119,7 +119,7 @@ fn optional_time(claims: &Value, name: &str) -> Result<Option<i64>, &'static str
     }
 }
 
-fn client_id(claims: &Value) -> Result<String, &'static str> {
+pub(super) fn client_id(claims: &Value) -> Result<String, &'static str> {
     let malformed = |_| "no client";
     let id = text(claims.get("client_id")).map_err(malformed)?;
     let party = text(claims.get("azp")).map_err(malformed)?;
@@ -131,7 +131,7 @@ fn client_id(claims: &Value) -> Result<String, &'static str> {
 }
 
 /// What the issuer may grant of it, and whether it asked for a program's rights.
-fn scope(asked: &str, trusted: &Trusted) -> Result<(String, bool), &'static str> {
+pub(super) fn scope(asked: &str, trusted: &Trusted) -> Result<(String, bool), &'static str> {
     // RFC 6749 section 3.3. Any other white space would be one scope to us and two to another reader.
     let is_plain = |byte: u8| matches!(byte, b' ' | b'!' | b'\x23'..=b'\x5b' | b'\x5d'..=b'\x7e');
     if !asked.bytes().all(is_plain) {
@@ -152,7 +152,7 @@ fn scope(asked: &str, trusted: &Trusted) -> Result<(String, bool), &'static str>
 }
 
 /// Whom the token speaks for: a hospital of the issuer, and of the client where that has one.
-fn hospital(
+pub(super) fn hospital(
     claims: &Value,
     trusted: &Trusted,
     client: Option<&Client>,
@@ -183,7 +183,7 @@ fn hospital(
 }
 
 /// Codings as (system, code).
-fn codes(claim: Option<&Value>) -> Result<Vec<(Option<String>, String)>, &'static str> {
+pub(super) fn codes(claim: Option<&Value>) -> Result<Vec<(Option<String>, String)>, &'static str> {
     let codings = match claim {
         None => return Ok(Vec::new()),
         Some(Value::Array(codings)) if codings.len() <= CODES_MAX => codings,
@@ -205,7 +205,7 @@ fn resource_id(claims: &Value, name: &str) -> Result<Option<String>, &'static st
     if id.as_ref().is_none_or(is_id) { Ok(id) } else { Err("malformed claim") }
 }
 
-fn required(claims: &Value, name: &str) -> Result<String, &'static str> {
+pub(super) fn required(claims: &Value, name: &str) -> Result<String, &'static str> {
     match text(claims.get(name)) {
         Ok(Some(text)) => Ok(text),
         Ok(None) | Err(_) => Err(match name {
@@ -216,7 +216,7 @@ fn required(claims: &Value, name: &str) -> Result<String, &'static str> {
 }
 
 /// Text, where there is any: one line, as it may come to stand in a log or a header.
-fn text(claim: Option<&Value>) -> Result<Option<String>, &'static str> {
+pub(super) fn text(claim: Option<&Value>) -> Result<Option<String>, &'static str> {
     match claim {
         None => Ok(None),
         Some(Value::String(text)) if !text.is_empty() && !text.chars().any(char::is_control) => {

@@ -30,6 +30,10 @@ pub enum Error {
     TooLarge,
     #[error("discovery: {0}")]
     Discovery(&'static str),
+    #[error(
+        "discovery: it is of the issuer `{0}`; register that one, byte by byte, or correct what the issuer calls itself"
+    )]
+    OtherIssuer(String),
     #[error("introspection: the answer is not JSON")]
     Introspection,
     #[error("the key set is not valid: {0}")]
@@ -105,8 +109,9 @@ impl Fetch {
         let bytes = self.get(address(&place, self.allow_http_loopback)?).await?;
         let document =
             json::parse(&bytes, &LIMITS).map_err(|_| Error::Discovery("it is not JSON"))?;
-        if document.get("issuer").and_then(Value::as_str) != Some(iss) {
-            return Err(Error::Discovery("it is of another issuer"));
+        let named = document.get("issuer").and_then(Value::as_str).unwrap_or_default();
+        if named != iss {
+            return Err(Error::OtherIssuer(named.chars().take(255).collect()));
         }
         Ok(document)
     }

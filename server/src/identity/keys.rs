@@ -73,6 +73,15 @@ impl KeySet {
         self.keys.get(kid).cloned()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// How many there are for it.
+    pub(super) fn count(&self, algorithm: Algorithm) -> usize {
+        self.keys.values().filter(|key| key.is_for(algorithm)).count()
+    }
+
     /// Keys that cannot be used are left out; a name that two keys have names neither.
     pub(super) fn read(bytes: &[u8]) -> Result<KeySet, String> {
         let document = json::parse(bytes, &LIMITS).map_err(|error| error.to_string())?;

@@ -119,6 +119,11 @@ impl Known {
         self.issuers.get(iss)
     }
 
+    /// Those that are enabled.
+    pub(super) fn issuers(&self) -> impl Iterator<Item = &Arc<Trusted>> {
+        self.issuers.values()
+    }
+
     pub(super) fn hospital(&self, name: &str) -> Option<&Hospital> {
         self.hospitals.get(name)?.as_ref()
     }

@@ -78,6 +78,23 @@ impl Supply {
         self.number.load(Ordering::Acquire)
     }
 
+    /// Whether there were keys ever since the start; where there were none, has them fetched and does not wait.
+    pub(super) fn had_keys(self: &Arc<Self>) -> bool {
+        let now = self.clock.since_start();
+        let mut state = self.lock();
+        if state.keys.is_some() {
+            return true;
+        }
+        let is_pause = state.attempted.is_some_and(|at| now.saturating_sub(at) < PAUSE_EMPTY);
+        if !state.is_fetching && !is_pause {
+            state.is_fetching = true;
+            state.attempted = Some(now);
+            drop(state);
+            Turn { supply: Arc::clone(self), outcome: None }.begin();
+        }
+        false
+    }
+
     /// And the number of the keys it is of. Waits for one fetch at most.
     pub(super) async fn key(self: &Arc<Self>, kid: &str) -> Result<(Arc<Key>, u64), Missing> {
         let mut may_wait = true;

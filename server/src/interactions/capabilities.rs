@@ -110,14 +110,29 @@ fn trail() -> Value {
     })
 }
 
+/// Of this server, not of the specification.
+const OWN: &str = "";
+
 fn operations(resource: &str) -> Vec<Value> {
     let definitions: &[(&str, &str)] = match resource {
-        "Patient" => &[("everything", "Patient-everything")],
+        "Patient" => &[
+            ("everything", "Patient-everything"),
+            ("access-log", OWN),
+            ("break-glass", OWN),
+            ("disclosures", OWN),
+            ("sharing-preview", OWN),
+        ],
         "Encounter" => &[("everything", "Encounter-everything")],
         "Observation" => &[("lastn", "Observation-lastn")],
         _ => &[],
     };
-    let definition = |(name, id): &(&str, &str)| json!({ "name": name, "definition": format!("http://hl7.org/fhir/OperationDefinition/{id}") });
+    let definition = |(name, id): &(&str, &str)| match *id {
+        OWN => json!({ "name": name, "definition": format!("urn:bund:operation:{name}") }),
+        id => {
+            let definition = format!("http://hl7.org/fhir/OperationDefinition/{id}");
+            json!({ "name": name, "definition": definition })
+        }
+    };
     definitions.iter().map(definition).collect()
 }
 

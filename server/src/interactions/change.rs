@@ -6,6 +6,7 @@
 //! from the start, a bounded number of times.
 
 mod decide;
+mod guardian;
 mod references;
 mod resolve;
 mod stage;
@@ -299,6 +300,7 @@ async fn prepare(
                 .map_err(|failure| in_entry(failure, change.entry))?;
         }
     }
+    guardian::check_all(app, grant, transaction, &decided).await?;
     Ok(Prepared::Decided(decided))
 }
 
@@ -325,11 +327,12 @@ fn record(grant: &Grant, request: &Request, changed: &Changed) -> Record {
         purposes: grant.purposes(),
         subject: Some(Subject {
             table: changed.table,
-            id: Some(changed.id.clone()),
+            id: Some(changed.id.clone()).filter(|id| !id.is_empty()),
             version: changed.tag.map(|tag| tag.version),
         }),
         patients: changed.patient.into_iter().collect(),
         query: None,
+        address: request.address,
     }
 }
 
@@ -442,6 +445,7 @@ fn kept(answer: &Answer) -> Vec<u8> {
     match &answer.content {
         Content::Nothing => {}
         Content::Text(body) => text.extend_from_slice(body),
+        Content::Table(table) => text.extend_from_slice(table.as_bytes()),
         Content::Tree(tree) => text.extend_from_slice(&fhir::json::write(tree)),
     }
     text

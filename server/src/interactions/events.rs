@@ -53,7 +53,7 @@ pub async fn look(app: &App, grant: &Grant, request: &Request) -> Result<Looked,
 }
 
 /// Whose events may be seen.
-fn within(grant: &Grant, asked: &mut Asked) {
+pub fn within(grant: &Grant, asked: &mut Asked) {
     if let Some(patients) = grant.trail_of() {
         let own = patients.iter().map(|id| resource_key("Patient", id)).collect::<Vec<i64>>();
         asked.patients = Some(match asked.patients.take() {
@@ -79,7 +79,14 @@ async fn one(app: &App, grant: &Grant, request: &Request, id: &str) -> Result<Lo
     Ok(Looked { record: record(grant, request, answer.describe(status), touched), answer })
 }
 
-fn zone(app: &App) -> String {
+/// The first id of a record of then, and the first of later.
+pub fn moments(app: &App, name: &str, text: &str) -> Result<(i64, i64), Failure> {
+    let range = date::parse(text, &app.settings.service.time_zone)
+        .map_err(|error| Failure::bad_request(format!("{name}: {error}")))?;
+    Ok((version_key_at(range.low), version_key_at(range.high)))
+}
+
+pub fn zone(app: &App) -> String {
     app.settings.service.time_zone.iana_name().unwrap_or("UTC").to_owned()
 }
 
@@ -151,9 +158,7 @@ fn asked(app: &App, request: &Request) -> Result<Asked, Failure> {
                     }
                     _ => ("eq", value.as_str()),
                 };
-                let range = date::parse(text, &app.settings.service.time_zone)
-                    .map_err(|error| Failure::bad_request(format!("date: {error}")))?;
-                let (low, high) = (version_key_at(range.low), version_key_at(range.high));
+                let (low, high) = moments(app, "date", text)?;
                 let (from, before) = match prefix {
                     "eq" => (Some(low), Some(high)),
                     "ge" => (Some(low), None),

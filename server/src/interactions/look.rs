@@ -6,6 +6,7 @@ use crate::http::answer::Answer;
 use crate::http::failure::Failure;
 use crate::http::request::Request;
 use crate::operations;
+use crate::traffic::gate::Gate;
 use ::search::key::resource_key;
 use ::search::sql::Sql;
 use access::{Grant, Interaction};
@@ -28,10 +29,20 @@ pub struct Looked {
 }
 
 pub async fn answer(app: &App, grant: &Grant, request: &Request) -> Result<Answer, Failure> {
-    let looked = look(app, &mut Reader::Store(&app.store), grant, request).await?;
+    let looked = {
+        let _permit = gate(app, request).enter(request.caller.hospital()).await?;
+        look(app, &mut Reader::Store(&app.store), grant, request).await?
+    };
     let receipt = app.store.trail().record(looked.record).await?;
     let answer = looked.answer.open(&receipt);
     answer.map_err(|failure| Failure { is_recorded: true, ..failure })
+}
+
+/// What it waits for: single rows have connections of their own.
+fn gate<'a>(app: &'a App, request: &Request) -> &'a Gate {
+    let is_row = matches!(request.interaction, Interaction::Read | Interaction::Vread);
+    let is_trail = request.target.table().is_some_and(|table| table.resource == events::TYPE);
+    if is_row && !is_trail { &app.traffic.reading } else { &app.traffic.working }
 }
 
 /// The same within a transaction, whose commit makes the record durable.
@@ -160,6 +171,7 @@ pub fn record(grant: &Grant, request: &Request, status: u16, patients: Vec<i64>)
         subject: request.target.table().map(|table| Subject { table, id, version }),
         patients,
         query: None,
+        address: request.address,
     }
 }
 

@@ -4,8 +4,9 @@ use crate::app::App;
 use crate::http::failure::Failure;
 use crate::http::request::Request;
 use crate::http::target::Target;
-use access::{Caller, Interaction};
+use access::{Caller, Interaction, Operation};
 use audit::record::{Record, Subject};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use store::clock::now_micros;
@@ -19,6 +20,7 @@ pub struct Asked<'a> {
     pub id: Uuid,
     pub interaction: Interaction,
     pub target: &'a Target,
+    pub address: Option<IpAddr>,
     /// None where it was not taken for anybody.
     pub caller: Option<&'a Caller>,
 }
@@ -29,6 +31,7 @@ impl<'a> Asked<'a> {
             id: request.id,
             interaction: request.interaction,
             target: &request.target,
+            address: request.address,
             caller: Some(&request.caller),
         }
     }
@@ -39,7 +42,13 @@ pub async fn record(app: &App, asked: &Asked<'_>, failure: Failure) -> Failure {
     if failure.is_recorded || asked.interaction == Interaction::Capabilities {
         return failure;
     }
-    if asked.caller.is_none() && !is_among_the_first() {
+    let is_told = match (asked.caller, failure.status) {
+        (None, _) => is_among_the_first(),
+        // A flood is not answered with a flood of records.
+        (Some(_), 429) => app.traffic.is_told(asked.caller),
+        (Some(_), _) => true,
+    };
+    if !is_told {
         metrics::counter!("bund_unrecorded_refusals_total").increment(1);
         return failure;
     }
@@ -71,7 +80,9 @@ fn of(asked: &Asked<'_>, status: u16) -> Record {
         purposes: asked.caller.map(Caller::purposes).unwrap_or_default(),
         subject: asked.target.table().map(|table| Subject { table, id, version }),
         patients: Vec::new(),
-        query: None,
+        query: (asked.target.operation() == Some(Operation::BreakGlass))
+            .then(|| audit::event::BREAK_GLASS.to_owned()),
+        address: asked.address,
     }
 }
 

@@ -41,10 +41,12 @@ pub async fn answer(app: &App, grant: &Grant, mut request: Request) -> Result<An
         hash.digest128().to_be_bytes().to_vec()
     });
     let entries = entries(app, bundle)?;
+    app.traffic.admit_entries(&request.caller, entries.len())?;
     match kind.as_str() {
         "transaction" => {
             let keep = request.headers.idempotency_key.clone().zip(fingerprint);
             let keep = keep.map(|(key, fingerprint)| Keep { key, fingerprint });
+            let _permit = app.traffic.working.enter(request.caller.hospital()).await?;
             transaction(app, grant, &request, entries, keep).await
         }
         "batch" => batch::answer(app, &request, entries).await,
@@ -199,6 +201,7 @@ pub fn parse(outer: &Request, mut entry: Value, index: usize) -> Result<Parsed, 
         full_url: entry["fullUrl"].as_str().map(str::to_owned),
         request: Request {
             id: outer.id,
+            address: outer.address,
             caller: outer.caller.clone(),
             method,
             target,
@@ -284,13 +287,17 @@ impl Slot {
     }
 
     pub fn of_answer(base: &str, answer: Result<Answer, Failure>) -> Slot {
-        let answer = answer.map(|answer| {
+        let answer = answer.and_then(|answer| {
             let resource = match answer.content {
                 Content::Text(text) => Some(text),
                 Content::Tree(tree) => Some(fhir::json::write(&tree)),
                 Content::Nothing => None,
+                Content::Table(_) => {
+                    let text = "a table is no resource: ask for it outside of a Bundle";
+                    return Err(Failure::bad_request(text));
+                }
             };
-            (answer.status, answer.location, answer.version, resource)
+            Ok((answer.status, answer.location, answer.version, resource))
         });
         match answer {
             Ok((status, location, version, resource)) => {

@@ -41,7 +41,9 @@ pub(super) async fn open(
     metrics::counter!("bund_break_glass_total").increment(1);
     tracing::warn!(opening = %opening.id, hospital = %opening.hospital, "the glass was broken: review it");
     let touched = vec![resource_key("Patient", patient)];
-    Ok(answered(grant, request, 201, touched, &[opening]))
+    let mut looked = answered(grant, request, 201, touched, &[opening]);
+    looked.record.query = Some(audit::event::BREAK_GLASS.to_owned());
+    Ok(looked)
 }
 
 /// Lists openings; with `all` those too that were reviewed.

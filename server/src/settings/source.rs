@@ -30,7 +30,7 @@ const fn name(variable: &'static str, key: &'static str, default: Option<&'stati
 }
 
 /// All settings, in the order of docs/settings.md.
-pub static NAMES: [Name; 36] = [
+pub static NAMES: [Name; 45] = [
     name("BUND_DATABASE_URL", "database.url", None),
     name("BUND_DATABASE_CONNECTIONS_MAX", "database.connections_max", Some("16")),
     name("BUND_DATABASE_AUDIT_CONNECTIONS", "database.audit_connections", Some("2")),
@@ -54,6 +54,14 @@ pub static NAMES: [Name; 36] = [
     name("BUND_PAGE_SIZE_DEFAULT", "limits.page_size_default", Some("50")),
     name("BUND_PAGE_SIZE_MAX", "limits.page_size_max", Some("1000")),
     name("BUND_IDEMPOTENCY_HOURS", "limits.idempotency_hours", Some("168")),
+    name("BUND_RATE_PRINCIPAL", "traffic.rate_principal", Some("200")),
+    name("BUND_RATE_CLIENT", "traffic.rate_client", Some("1000")),
+    name("BUND_RATE_HOSPITAL", "traffic.rate_hospital", Some("2000")),
+    name("BUND_RATE_ADDRESS", "traffic.rate_address", Some("100")),
+    name("BUND_RATE_BURST_SECONDS", "traffic.rate_burst_seconds", Some("5")),
+    name("BUND_QUEUE_MAX", "traffic.queue_max", Some("256")),
+    name("BUND_CONNECTIONS_MAX", "traffic.connections_max", Some("10000")),
+    name("BUND_FORWARDED_HEADER", "traffic.forwarded_header", Some("x-forwarded-for")),
     name("BUND_IDENTITY_ALLOW_HTTP_LOOPBACK", "identity.allow_http_loopback", Some("false")),
     name("BUND_IDENTITY_CA_FILE", "identity.ca_file", None),
     name("BUND_TRUSTED_PROXIES", "identity.trusted_proxies", Some("")),
@@ -64,6 +72,7 @@ pub static NAMES: [Name; 36] = [
     name("BUND_BREAK_GLASS_HOURS", "sharing.break_glass_hours", Some("4")),
     name("BUND_AUDIT_KEY_FILE", "audit.key_file", None),
     name("BUND_AUDIT_RETENTION_DAYS", "audit.retention_days", Some("5479")),
+    name("BUND_METRICS_LISTEN", "telemetry.metrics_listen", None),
     name("BUND_OTLP_ENDPOINT", "telemetry.otlp_endpoint", None),
     name("BUND_OTLP_SAMPLE_RATIO", "telemetry.otlp_sample_ratio", Some("0.01")),
     name("BUND_SERVICE_NAME", "telemetry.service_name", Some("bund")),

@@ -1,9 +1,12 @@
 //! What the program tells about itself while it runs.
 
 use super::source::{Error, Source};
+use std::net::SocketAddr;
 
 #[derive(Clone, Debug)]
 pub struct Telemetry {
+    /// Where figures and health are served, and figures nowhere else.
+    pub metrics_listen: Option<SocketAddr>,
     /// An OTLP collector, without a slash at the end.
     pub otlp_endpoint: Option<String>,
     /// Of requests that come without a trace.
@@ -26,6 +29,7 @@ pub(super) fn read(source: &Source) -> Result<Telemetry, Error> {
         return Err(refuse("BUND_OTLP_SAMPLE_RATIO", "a share of requests is from 0 to 1"));
     }
     Ok(Telemetry {
+        metrics_listen: source.find("BUND_METRICS_LISTEN")?,
         otlp_endpoint: endpoint.map(|endpoint| endpoint.trim_end_matches('/').to_owned()),
         otlp_sample_ratio: ratio,
         service_name: source.get("BUND_SERVICE_NAME")?,

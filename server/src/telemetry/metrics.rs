@@ -36,7 +36,7 @@ const fn metric(
     Metric { name, kind, labels, text }
 }
 
-pub static METRICS: [Metric; 30] = [
+pub static METRICS: [Metric; 34] = [
     metric(
         "bund_http_requests_total",
         Kind::Counter,
@@ -126,6 +126,12 @@ pub static METRICS: [Metric; 30] = [
         "fetches of issuers' keys: fetched, failed",
     ),
     metric(
+        "bund_introspections_total",
+        Kind::Counter,
+        &["outcome"],
+        "questions to issuers about tokens: active, inactive, failed",
+    ),
+    metric(
         "bund_stale_keys_total",
         Kind::Counter,
         &[],
@@ -135,8 +141,21 @@ pub static METRICS: [Metric; 30] = [
         "bund_unrecorded_refusals_total",
         Kind::Counter,
         &[],
-        "refusals of callers without a valid token, beyond those that are recorded one by one",
+        "refusals of callers without a valid token or for being too many, beyond those that are recorded one by one",
     ),
+    metric(
+        "bund_throttled_total",
+        Kind::Counter,
+        &["by"],
+        "requests refused for being too many, by the bound they met: principal, client, hospital, address, queue; wait: their turn came too late",
+    ),
+    metric(
+        "bund_queue_waiting",
+        Kind::Gauge,
+        &["gate"],
+        "requests that wait for their hospital's turn: to read rows, to work, to be parsed",
+    ),
+    metric("bund_queue_seconds", Kind::Histogram, &["gate"], "how long those waited that had to"),
     metric("bund_break_glass_total", Kind::Counter, &[], "records opened in an emergency"),
     metric(
         "bund_break_glass_unreviewed",
@@ -227,6 +246,11 @@ pub async fn page(app: &App) -> Option<String> {
     let pool = app.store.pool_state();
     for (state, number) in [("open", pool.open), ("idle", pool.idle), ("awaited", pool.awaited)] {
         gauge!("bund_pool_connections", "state" => state).set(as_float(number));
+    }
+    let traffic = &app.traffic;
+    for gate in [&traffic.reading, &traffic.working, &traffic.parsing] {
+        let waiting = u64::try_from(gate.waiting()).unwrap_or(u64::MAX);
+        gauge!("bund_queue_waiting", "gate" => gate.name()).set(as_float(waiting));
     }
     if let Some(bytes) = resident_bytes() {
         gauge!("bund_process_resident_bytes").set(as_float(bytes));

@@ -6,8 +6,8 @@ use opentelemetry::trace::{
     SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState,
 };
 
-/// `X-Request-Id` as a client chose it, where it is fit for a log.
-pub fn request_id(http: &HttpRequest) -> Option<String> {
+/// `X-Request-Id` as it was chosen, where it is fit for a log.
+pub fn request_name(http: &HttpRequest) -> Option<String> {
     let text = http.headers().get("x-request-id")?.to_str().ok()?;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     ((1..=64).contains(&text.len()) && text.bytes().all(is_plain)).then(|| text.to_owned())
@@ -15,7 +15,10 @@ pub fn request_id(http: &HttpRequest) -> Option<String> {
 
 /// The trace of `traceparent`; a malformed one is as if there were none.
 pub fn parent(http: &HttpRequest) -> Option<SpanContext> {
-    parse(http.headers().get("traceparent")?.to_str().ok()?)
+    // Two are as good as none: nobody can say which one is meant.
+    let mut all = http.headers().get_all("traceparent");
+    let text = all.next()?.to_str().ok()?;
+    if all.next().is_some() { None } else { parse(text) }
 }
 
 /// `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`

@@ -80,7 +80,7 @@ impl TestServer {
                     handle.stop(false).await;
                 });
                 ready.send(()).unwrap();
-                server.await.unwrap();
+                server.run().await.unwrap();
             });
         });
         started.await.unwrap();

@@ -68,6 +68,8 @@ pub(super) struct Shared {
     custodians: Vec<&'static str>,
     /// Of patients, by their number.
     stances: Vec<Stance>,
+    /// Of each resource, by its name, its own labels and those that reached it.
+    labels: HashMap<String, BTreeSet<&'static str>>,
 }
 
 impl Shared {
@@ -77,6 +79,15 @@ impl Shared {
             *resource = serde_json::from_str(&resource.to_string().replace(HERE, "")).unwrap();
         }
         let patients = world.of("Patient").count();
+        let reason = |random: &mut Random| {
+            let code = *random.pick(&["F20.1", "B20", "F10.2", "I10"]);
+            json!([{ "coding": [{ "system": "http://hl7.org/fhir/sid/icd-10", "code": code }] }])
+        };
+        for resource in &mut world.resources {
+            if kind_of(resource) == "Encounter" {
+                resource["reasonCode"] = reason(random);
+            }
+        }
         for number in 1..=patients {
             let subject = json!({ "reference": format!("Patient/p{number}") });
             let code = *random.pick(&["F20.1", "B20", "I10", "F10.2"]);
@@ -88,8 +99,30 @@ impl Shared {
                 world.resources.push(json!({
                     "resourceType": "Encounter", "id": format!("care{number}"), "status": "in-progress",
                     "class": { "system": "urn:a", "code": "Hb" }, "subject": subject,
+                    "reasonCode": reason(random),
                 }));
             }
+            // What was measured in the patient's own visits, the second because of the first.
+            let visits: Vec<Value> = world
+                .of("Encounter")
+                .filter(|visit| visit["subject"] == subject)
+                .cloned()
+                .collect();
+            let mut measured = json!({
+                "resourceType": "Observation", "id": format!("x{number}"), "status": "final", "subject": subject,
+                "code": { "coding": [{ "system": "urn:a", "code": "Hb" }] },
+            });
+            if !visits.is_empty() {
+                let visit = random.pick(&visits);
+                measured["encounter"] = json!({ "reference": name_of(visit) });
+            }
+            let mut next = measured.clone();
+            next["id"] = json!(format!("y{number}"));
+            next.as_object_mut().unwrap().remove("encounter");
+            next["hasMember"] = json!([{ "reference": format!("Observation/x{number}") }]);
+            // The later is written first by half of them.
+            let both = if number % 2 == 0 { [next, measured] } else { [measured, next] };
+            world.resources.extend(both);
         }
         let custodians = world.resources.iter().map(|resource| {
             let is_care = resource["id"].as_str().unwrap().starts_with("care");
@@ -97,7 +130,15 @@ impl Shared {
         });
         let custodians = custodians.collect();
         let stances = (0..patients).map(|number| STANCES[number % STANCES.len()]).collect();
-        Shared { world, custodians, stances }
+        let labels = reach(&world);
+        Shared { world, custodians, stances, labels }
+    }
+
+    /// How many resources have a label that is not their own.
+    pub(super) fn reached(&self) -> usize {
+        let own = |resource: &Value| labels(resource).into_iter().collect::<BTreeSet<_>>();
+        let resources = self.world.resources.iter();
+        resources.filter(|resource| own(resource) != self.labels[&name_of(resource)]).count()
     }
 
     fn kept(&self) -> impl Iterator<Item = (&Value, &'static str)> {
@@ -150,7 +191,7 @@ impl Shared {
 
     fn is_permitted(&self, resource: &Value, custodian: &str, id: &str) -> bool {
         let number: usize = id.trim_start_matches('p').parse().unwrap();
-        let labels = labels(resource);
+        let labels = &self.labels[&name_of(resource)];
         let is_normal = labels.is_empty();
         let stance = number.checked_sub(1).and_then(|place| self.stances.get(place));
         match stance.copied().unwrap_or(Stance::Silent) {
@@ -204,11 +245,17 @@ impl Caller {
 
 /// The patients that a resource refers to, wherever it does.
 fn patients(resource: &Value) -> BTreeSet<String> {
+    let patients = targets(resource).into_iter().filter(|(kind, _)| kind == "Patient");
+    patients.map(|(_, id)| id).collect()
+}
+
+/// Types and ids of what it refers to, wherever it does.
+fn targets(resource: &Value) -> BTreeSet<(String, String)> {
     let mut found = BTreeSet::new();
     let mut waiting = vec![resource];
     while let Some(value) = waiting.pop() {
-        if let Some(("Patient", id)) = local(value) {
-            found.insert(id.split('/').next().unwrap().to_owned());
+        if let Some((kind, id)) = local(value) {
+            found.insert((kind.to_owned(), id.split('/').next().unwrap().to_owned()));
         }
         match value {
             Value::Object(properties) => waiting.extend(properties.values()),
@@ -253,8 +300,54 @@ fn is_of_patient(resource: &Value, id: &str) -> bool {
     is_in && patients(resource).len() == 1
 }
 
+/// What reaches whom: a label reaches what refers to its bearer, of the same patient, and from there on – but not through a
+/// diagnosis, which passes on nothing but its own.
+fn reach(world: &World) -> HashMap<String, BTreeSet<&'static str>> {
+    let own = |resource: &Value| (name_of(resource), labels(resource).into_iter().collect());
+    let mut all: HashMap<String, BTreeSet<&'static str>> =
+        world.resources.iter().map(own).collect();
+    let mut is_more = true;
+    while is_more {
+        is_more = false;
+        for resource in &world.resources {
+            let Some(patient) = patient_of(resource) else { continue };
+            if kind_of(resource) == "Patient" {
+                continue;
+            }
+            let mut reached = all[&name_of(resource)].clone();
+            for (kind, id) in targets(resource) {
+                let Some(target) = world.get(&kind, &id) else { continue };
+                if PUBLIC.contains(&kind.as_str()) || patient_of(target) != Some(patient.clone()) {
+                    continue;
+                }
+                match kind.as_str() {
+                    "Patient" => {}
+                    "Condition" => reached.extend(labels(target)),
+                    _ => reached.extend(all[&name_of(target)].iter().copied()),
+                }
+            }
+            is_more |= reached != all[&name_of(resource)];
+            all.insert(name_of(resource), reached);
+        }
+    }
+    all
+}
+
+/// The patient in whose record it is, whoever else is in it.
+fn patient_of(resource: &Value) -> Option<String> {
+    match kind_of(resource) {
+        "Observation" | "Encounter" | "Condition" | "RiskAssessment" | "List" => {
+            let (kind, id) = local(&resource["subject"])?;
+            (kind == "Patient").then(|| id.split('/').next().unwrap().to_owned())
+        }
+        _ => record_of(resource),
+    }
+}
+
 fn labels(resource: &Value) -> Vec<&'static str> {
-    let codings = resource["code"]["coding"].as_array().into_iter().flatten();
+    let reasons = resource["reasonCode"].as_array().into_iter().flatten();
+    let concepts = reasons.chain([&resource["code"]]);
+    let codings = concepts.flat_map(|concept| concept["coding"].as_array().into_iter().flatten());
     let diagnoses = codings.filter(|coding| coding["system"] == "http://hl7.org/fhir/sid/icd-10");
     let label = |coding: &Value| match coding["code"].as_str().unwrap() {
         "F20.1" => Some("PSY"),

@@ -111,7 +111,8 @@ fn check_settings(files: &[File]) -> Vec<Finding> {
 }
 
 /// Variables that are read, but are no settings of the server.
-const KNOWN_OTHERS: [&str; 4] = ["CONFIG", "POSTGRES_BIN", "CONFORMANCE_DATA", "DEMO_DIR"];
+const KNOWN_OTHERS: [&str; 5] =
+    ["CONFIG", "POSTGRES_BIN", "CONFORMANCE_DATA", "DEMO_DIR", "KEYCLOAK_HOME"];
 
 #[cfg(test)]
 mod tests {

@@ -30,7 +30,11 @@ pub(super) fn as_filter(wall: &Wall, at: At, of: Of) -> Sql {
         ways.push(Sql::all(vec![is_opened, Sql::text_of("NOT ").append(refused)]));
     }
     if wall.purposes != 0 {
-        ways.push(Sql::all(vec![is_treated(wall, at), consented(wall, at, of)]));
+        let mut all = vec![consented(wall, at, of)];
+        if !wall.is_treating {
+            all.insert(0, is_treated(wall, at));
+        }
+        ways.push(Sql::all(all));
     }
     let mut shared = vec![without(at, Labels::CLOSED)];
     if !wall.withdrawn.is_empty() {

@@ -119,7 +119,7 @@ impl Rule {
     }
 }
 
-fn refuse(path: &str, reason: &str) -> Refusal {
+pub(super) fn refuse(path: &str, reason: &str) -> Refusal {
     Refusal { path: path.to_owned(), reason: reason.to_owned() }
 }
 

@@ -41,6 +41,9 @@ pub struct Contents {
 const RANGES_MAX: usize = 10_000;
 const ROWS: i32 = 4_096;
 
+/// Of a batch: its first leaf, where it ends, its hashes.
+type Batch = (u64, (i64, i64, i32), Vec<u8>);
+
 impl Store {
     /// The parts of the trail, the oldest first.
     pub async fn parts(&self) -> Result<Vec<Part>, Error> {
@@ -93,7 +96,7 @@ impl Reading {
                      ORDER BY until_transaction, until_id, until_shard LIMIT 1";
         let batch = transaction.prepare_cached(batch).await?;
         let mut contents = Contents { newest: i64::MIN, ..Contents::default() };
-        let mut within: Option<(u64, (i64, i64, i32), Vec<u8>)> = None;
+        let mut within: Option<Batch> = None;
         loop {
             let rows = transaction.query_portal(&portal, ROWS).await?;
             for row in &rows {

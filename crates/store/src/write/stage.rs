@@ -31,6 +31,8 @@ pub struct Put {
     pub version_key: i64,
     pub hospital: i32,
     pub entries: Entries,
+    /// Those that it had before: no client lowers them.
+    pub kept_labels: i64,
     pub method: Method,
     pub json: Vec<u8>,
     pub previous: Previous,
@@ -206,7 +208,7 @@ fn update_text(table: &Table) -> String {
          quantity = u.quantity, number = u.number, present = u.present, \
          tokens = ($22::int8[])[u.tokens_low:u.tokens_high], \
          filters = ($23::int8[])[u.filters_low:u.filters_high], method = u.method, \
-         dictionary = u.dictionary, body = u.body, labels = u.labels FROM {SOURCE} WHERE t.id = u.id AND t.shard = u.shard",
+         dictionary = u.dictionary, body = u.body, labels = t.labels | u.labels FROM {SOURCE} WHERE t.id = u.id AND t.shard = u.shard",
         table.name
     )
 }
@@ -250,7 +252,7 @@ fn rows(
         .bind(filters.high)
         .bind(tokens.values)
         .bind(filters.values)
-        .bind(column(puts, |put| put.entries.labels)))
+        .bind(column(puts, |put| put.entries.labels | put.kept_labels)))
 }
 
 /// Resources that are loaded for the first time.
@@ -386,8 +388,13 @@ fn tombstones(deletions: &[&Deletion]) -> Option<Statement> {
     }
     let statement = Statement::new(
         "INSERT INTO history (resource_type, id, version, shard, version_key, hospital, patient, method, dictionary, labels) \
-         SELECT * FROM unnest($1::int2[], $2::text[], $3::int4[], $4::int4[], $5::int8[], $6::int4[], $7::int8[], \
-         $8::int2[], $9::int2[], $10::int8[])",
+         SELECT u.resource_type, u.id, u.version, u.shard, u.version_key, u.hospital, u.patient, u.method, u.dictionary, \
+         u.labels | coalesce(h.labels, 0) \
+         FROM unnest($1::int2[], $2::text[], $3::int4[], $4::int4[], $5::int8[], $6::int4[], $7::int8[], \
+         $8::int2[], $9::int2[], $10::int8[]) \
+         AS u (resource_type, id, version, shard, version_key, hospital, patient, method, dictionary, labels) \
+         LEFT JOIN history h ON h.resource_type = u.resource_type AND h.id = u.id AND h.version = u.version - 1 \
+         AND h.shard = u.shard",
     )
     .bind(column(deletions, |deletion| deletion.table.code))
     .bind(column(deletions, |deletion| deletion.id.clone()))

@@ -56,10 +56,7 @@ pub(super) fn put(
         app.store.clock().next(before.version.map_or(0, |version| version.version_key));
     stamp(&mut resource, &id, version, version_key);
     let custodian = custodian(grant)?;
-    let before_labels = before.version.map_or(0, |version| version.labels);
-    let mut entries = entries(app, &resource, custodian)?;
-    // What was sensitive stays so, whatever a client leaves out.
-    entries.labels |= before_labels;
+    let entries = entries(app, &resource, custodian)?;
     let previous = match (before.current(), before.tree(), before.version) {
         (Some(version), Some(tree), _) => Previous::Version {
             version: version.version,
@@ -84,6 +81,8 @@ pub(super) fn put(
         version_key,
         hospital: custodian,
         entries,
+        // What was sensitive stays so, whatever a client leaves out.
+        kept_labels: before.version.map_or(0, |version| version.labels),
         method,
         json: fhir::json::write(&resource),
         previous,
