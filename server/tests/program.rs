@@ -136,7 +136,7 @@ fn aud_09_who_may_change_the_trail_does_not_serve() {
     assert!(run(&["reindex"], &url).status.success());
     assert!(run(&["analyze"], &url).status.success());
     assert!(run(&["hospital", "add", "a"], &url).status.success());
-    refused(&run(&["migrate", "--down"], &url), "must be owner");
+    refused(&run(&["migrate", "--down"], &url), "permission denied");
     let mut command = bund();
     command.args(["serve", "--listen", "127.0.0.1:0"]).env("BUND_DATABASE_URL", &url);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
