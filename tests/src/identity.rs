@@ -259,20 +259,6 @@ async fn tok_20_every_change_of_the_registry_is_recorded_with_who_made_it() {
     assert_eq!(latest.len(), 2);
 }
 
-/// Waits until the server says whether it is ready.
-async fn is_ready(server: &TestServer, expected: u16) -> String {
-    let agrees = async {
-        loop {
-            let answer = server.get_outside("readyz").await;
-            if answer.status == expected {
-                return answer.text;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), agrees).await.unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn kc_02_a_server_is_ready_when_it_had_the_keys_of_one_issuer() {
     let database = Database::migrated().await;
@@ -285,13 +271,13 @@ async fn kc_02_a_server_is_ready_when_it_had_the_keys_of_one_issuer() {
     }
     store.save_issuer(&by, &issuer(&dead.iss, vec![]), Existing::Refuse).await.unwrap();
     let server = TestServer::start_for(Callers::Known, database, all).await;
-    let reason = is_ready(&server, 503).await;
+    let reason = server.is_ready(503).await;
     assert!(reason.contains("the keys of no issuer"), "{reason}");
     assert_eq!(server.get_outside("livez").await.status, 200);
     // It is in nobody's way: one that answers is enough.
     alive.serve(Serving::Normal);
     store.save_issuer(&by, &issuer(&alive.iss, vec![]), Existing::Refuse).await.unwrap();
-    is_ready(&server, 200).await;
+    server.is_ready(200).await;
     // What dies later takes nothing down.
     alive.serve(Serving::Down);
     assert_eq!(server.get_outside("readyz").await.status, 200);

@@ -6,6 +6,7 @@ use serde_json::Value;
 use server::app::App;
 use server::settings::{Settings, Source};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 pub(crate) struct TestServer {
     pub(crate) database: Database,
@@ -158,6 +159,22 @@ impl TestServer {
     pub(crate) async fn get_outside(&self, path: &str) -> Answer {
         let url = format!("{}/{path}", self.base.trim_end_matches("/fhir"));
         self.send(self.client.get(url)).await
+    }
+}
+
+impl TestServer {
+    /// Waits until the server says whether it is ready; what it says.
+    pub(crate) async fn is_ready(&self, expected: u16) -> String {
+        let agrees = async {
+            loop {
+                let answer = self.get_outside("readyz").await;
+                if answer.status == expected {
+                    return answer.text;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), agrees).await.unwrap()
     }
 }
 

@@ -129,7 +129,12 @@ impl Shared {
             if is_care || random.percent(30) { HOSPITALS[1] } else { HOSPITALS[0] }
         });
         let custodians = custodians.collect();
-        let stances = (0..patients).map(|number| STANCES[number % STANCES.len()]).collect();
+        let stances = (0..patients).map(|number| {
+            let is_child = world.resources.iter().any(|resource| is_child(resource, number + 1));
+            // Children say nothing themselves.
+            if is_child { Stance::Silent } else { STANCES[number % STANCES.len()] }
+        });
+        let stances = stances.collect();
         let labels = reach(&world);
         Shared { world, custodians, stances, labels }
     }
@@ -331,6 +336,13 @@ fn reach(world: &World) -> HashMap<String, BTreeSet<&'static str>> {
         }
     }
     all
+}
+
+/// Whether it is the patient of this number, and under 14 for years to come.
+fn is_child(resource: &Value, number: usize) -> bool {
+    let born: Option<u32> =
+        resource["birthDate"].as_str().and_then(|text| text.get(..4)?.parse().ok());
+    name_of(resource) == format!("Patient/p{number}") && born.is_some_and(|year| year >= 2020)
 }
 
 /// The patient in whose record it is, whoever else is in it.

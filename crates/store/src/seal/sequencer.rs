@@ -186,9 +186,10 @@ impl Sequencer {
         signer: &Signer,
     ) -> Result<Option<u64>, Error> {
         let transaction = client.transaction().await?;
-        let (until, tree) = self.edge(&transaction).await?;
+        // Asked first: who led a moment ago may still seal and sign, and then what is sealed is at least this.
         let text = "SELECT coalesce(max(tree_size), 0) FROM audit_head";
         let signed: i64 = transaction.query_one(text, &[]).await?.try_get(0)?;
+        let (until, tree) = self.edge(&transaction).await?;
         let (size, root) = (tree.size(), tree.root());
         self.edge = Some((until, tree));
         if int8(size)? < signed {
