@@ -14,7 +14,9 @@ const NO_RATES: [(&str, &str); 4] = [
 
 /// What is sent until it is refused for being too many; how often it was not.
 async fn until_refused<F: Future<Output = Answer>>(send: impl Fn() -> F, status: u16) -> u32 {
-    for number in 0..1_000 {
+    let mut number = 0;
+    loop {
+        assert!(number < 1_000, "never refused");
         let answer = send().await;
         if answer.status == 429 {
             let wait: u32 = answer.header("retry-after").unwrap().parse().unwrap();
@@ -24,8 +26,8 @@ async fn until_refused<F: Future<Output = Answer>>(send: impl Fn() -> F, status:
             return number;
         }
         answer.expect(status);
+        number += 1;
     }
-    panic!("never refused");
 }
 
 fn of(city: &City, hospital: &str, subject: &str, client: &str) -> String {

@@ -195,7 +195,7 @@ async fn tok_20_an_issuer_comes_into_force_when_two_people_say_so() {
     assert!(store.enable_issuer(&ann, iss, true).await.is_err());
     assert!(store.save_client(&ann, &client(iss, "ehr"), Existing::Refuse).await.is_err());
     store.approve_issuer(&bob, iss).await.unwrap();
-    assert_eq!(store.registry().await.unwrap().issuers, [proposed.clone()]);
+    assert_eq!(store.registry().await.unwrap().issuers, std::slice::from_ref(&proposed));
     assert!(store.approve_issuer(&bob, iss).await.is_err(), "it is done");
 
     // What is changed waits for approval too, and what is in force stays so meanwhile.
@@ -203,7 +203,7 @@ async fn tok_20_an_issuer_comes_into_force_when_two_people_say_so() {
     assert!(matches!(again, Error::Known { .. }), "{again}");
     let wider = Registered { is_broker: true, hospitals: Vec::new(), ..proposed.clone() };
     store.propose_issuer(&bob, &wider, Existing::Replace).await.unwrap();
-    assert_eq!(store.registry().await.unwrap().issuers, [proposed.clone()]);
+    assert_eq!(store.registry().await.unwrap().issuers, std::slice::from_ref(&proposed));
     store.reject_issuer(&ann, iss).await.unwrap();
     assert!(store.approve_issuer(&ann, iss).await.is_err(), "it was rejected");
     assert_eq!(store.registry().await.unwrap().issuers, [proposed]);

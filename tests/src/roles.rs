@@ -9,7 +9,7 @@ use tokio_postgres::error::SqlState;
 
 /// Each statement is refused for want of a right, and for nothing else.
 async fn forbidden(client: &Client, statement: &str) {
-    let refused = client.batch_execute(statement).await.expect_err(statement);
+    let refused = client.batch_execute(statement).await.unwrap_err();
     assert_eq!(refused.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE), "{statement}: {refused}");
 }
 

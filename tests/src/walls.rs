@@ -20,6 +20,7 @@ use store::clock::now_micros;
 use store::error::Error;
 use store::row::Method;
 use store::write::stage::{Previous, Put, Staged, shard_of};
+use tokio_postgres::types::ToSql;
 
 /// Of a server that asks nobody who calls: its statements have no walls.
 pub(crate) fn unwalled(hospital: i32) -> Grant {
@@ -167,7 +168,8 @@ async fn sql_02_nothing_is_written_for_another_hospital() {
     let copy = "INSERT INTO location SELECT 'x', shard, -version_key, version, key, $1, labels, patient, code, code2, \
                 date_low, date_high, quantity, number, present, tokens, filters, method, dictionary, body \
                 FROM location";
-    let changes: [(&str, &[&(dyn tokio_postgres::types::ToSql + Sync)], Result<u64, ()>); 6] = [
+    type Change<'a> = (&'a str, &'a [&'a (dyn ToSql + Sync)], Result<u64, ()>);
+    let changes: [Change<'_>; 6] = [
         ("UPDATE patient SET labels = 0", &[], Ok(1)),
         ("DELETE FROM observation", &[], Ok(1)),
         ("DELETE FROM history", &[], Ok(1)),

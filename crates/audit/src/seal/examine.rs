@@ -560,7 +560,7 @@ mod tests {
     fn what_is_archived_is_not_missed() {
         let mut trail = trail(1_200);
         trail.rows.drain(0..250);
-        let mut examiner = Examiner::new(vec![0..250]);
+        let mut examiner = Examiner::new(std::iter::once(0..250).collect());
         let mut rows = trail.rows.as_slice();
         for batch in &trail.batches {
             let end = rows.partition_point(|row| row.position <= batch.until);
