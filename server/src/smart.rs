@@ -173,6 +173,16 @@ mod tests {
         }
     }
 
+    /// A key that Keycloak made with the first login would be unknown to whoever fetched the keys before.
+    #[test]
+    fn kc_01_the_realm_that_we_ship_has_its_key_before_anybody_logs_in() {
+        let realm: Value = serde_json::from_str(REALM).unwrap();
+        assert_eq!(realm["defaultSignatureAlgorithm"], "ES256");
+        let keys = realm["components"]["org.keycloak.keys.KeyProvider"].as_array().unwrap();
+        let signing = keys.iter().find(|key| key["providerId"] == "ecdsa-generated").unwrap();
+        assert_eq!(signing["config"]["ecdsaEllipticCurveKey"], json!(["P-256"]));
+    }
+
     #[test]
     fn smart_03_only_what_the_issuer_supports_is_claimed() {
         let bare = of(
