@@ -175,7 +175,7 @@ mod tests {
 
     /// A key that Keycloak made with the first login would be unknown to whoever fetched the keys before.
     #[test]
-    fn kc_01_the_realm_that_we_ship_has_its_key_before_anybody_logs_in() {
+    fn the_realm_that_we_ship_has_its_key_before_anybody_logs_in() {
         let realm: Value = serde_json::from_str(REALM).unwrap();
         assert_eq!(realm["defaultSignatureAlgorithm"], "ES256");
         let keys = realm["components"]["org.keycloak.keys.KeyProvider"].as_array().unwrap();
