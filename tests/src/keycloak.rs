@@ -93,7 +93,14 @@ fn main() -> ExitCode {
         for (name, test) in &asked {
             let outcome = tokio::spawn(test(Arc::clone(&city))).await;
             println!("test {name} ... {}", if outcome.is_ok() { "ok" } else { "FAILED" });
-            failed += usize::from(outcome.is_err());
+            if outcome.is_err() {
+                // A 401 does not say why; the figures do.
+                let figures = city.server.get_outside("metrics").await.text;
+                let refusals =
+                    figures.lines().filter(|line| line.starts_with("bund_token_refusals"));
+                refusals.for_each(|line| println!("  {line}"));
+                failed += 1;
+            }
         }
         failed
     });
